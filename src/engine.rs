@@ -1,0 +1,193 @@
+//! The handle that starts everything, and the ways in that need no actor.
+
+mod builder;
+mod residents;
+mod shard;
+mod threads;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr};
+use futures::stream::{Stream, StreamExt};
+use tokio::sync::oneshot;
+
+pub use crate::engine::builder::Builder;
+
+use crate::agent::Agent;
+use crate::clock::now;
+use crate::engine::shard::Shard;
+use crate::engine::threads::Threads;
+use crate::error::Error;
+use crate::message::{Shutdown, Submit};
+use crate::request::Request;
+use crate::response::Response;
+
+/// A running fetch engine. Cloning copies a handle.
+///
+/// The engine stops when the last handle and the last [`Agent`] address are gone; fetches still
+/// open are then answered [`Error::Closed`]. To stop it in order, [`shutdown`](Self::shutdown).
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use gannet::{Engine, Request};
+///
+/// let engine = Engine::builder().start()?;
+/// let response = engine.fetch(Request::get("https://example.com/")).await?;
+/// println!("{} with {} bytes", response.status, response.body.len());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    with: shard::With,
+    shards: Vec<Addr<Shard>>,
+    /// `None` where the engine lives on its starter's arbiter. Dropped last.
+    threads: Option<Threads>,
+}
+
+impl Engine {
+    /// Sets an engine up.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    fn new(with: shard::With, shards: Vec<Addr<Shard>>, threads: Option<Threads>) -> Self {
+        let inner = Inner {
+            with,
+            shards,
+            threads,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Starts an [`Agent`] on the caller's arbiter, to be sent [`Fetch`](crate::Fetch) messages.
+    ///
+    /// # Panics
+    ///
+    /// Outside an actix system or a tokio `LocalSet`.
+    #[must_use]
+    pub fn agent(&self) -> Addr<Agent> {
+        let mut with = self.inner.with.agent();
+        with.keep = Some(self.inner.clone());
+        Agent::new(with).start()
+    }
+
+    /// Fetches. The future may be awaited on any executor; dropping it cancels the fetch, wherever
+    /// that is: a stream already open is reset with CANCEL.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no response. A response of any status is no error.
+    pub fn fetch(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Error>> + Send + use<> {
+        let inner = Arc::clone(&self.inner);
+        async move {
+            let with = &inner.with;
+            // A faulty request has no origin; any Agent can tell its sender so.
+            let shard = request
+                .check()
+                .map_or(0, |target| with.routes.shard_of(target.origin()));
+            let Some(agent) = with.residents.of(shard) else {
+                return Err(Error::Closed { sent: false });
+            };
+            let (caller, answer) = oneshot::channel();
+            agent.do_send(Submit {
+                request,
+                caller: Some(caller),
+                accepted: now(),
+            });
+            // No answer at all: the Agent ended with the fetch still in its mailbox.
+            answer.await.unwrap_or(Err(Error::Internal { sent: false }))
+        }
+    }
+
+    /// Fetches all of `requests`, `in_flight` at a time (0 counts as 1), and yields the responses
+    /// as they complete, each with the key its request came with.
+    ///
+    /// A request is pulled only when there is room for it, so the input may be endless. Dropping
+    /// the stream cancels what is in flight.
+    ///
+    /// ```no_run
+    /// # async fn run(engine: gannet::Engine, urls: Vec<String>) {
+    /// use futures::{StreamExt, stream};
+    /// use gannet::Request;
+    ///
+    /// let requests = stream::iter(urls).map(|url| (url.clone(), Request::get(url)));
+    /// let mut pages = engine.fetch_all(requests, 100);
+    /// while let Some((url, result)) = pages.next().await {
+    ///     match result {
+    ///         Ok(response) => println!("{url}: {}", response.status),
+    ///         Err(error) => println!("{url}: {error}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn fetch_all<K, S>(
+        &self,
+        requests: S,
+        in_flight: usize,
+    ) -> impl Stream<Item = (K, Result<Response, Error>)> + Unpin + use<K, S>
+    where
+        S: Stream<Item = (K, Request)>,
+    {
+        let engine = self.clone();
+        let fetches = requests.map(move |(key, request)| {
+            let fetch = engine.fetch(request);
+            async move { (key, fetch.await) }
+        });
+        Box::pin(fetches.buffer_unordered(in_flight.max(1)))
+    }
+
+    /// Stops: takes no more fetches, lets the open ones finish within `grace`, says goodbye to
+    /// every server, closes. Every fetch is answered; those that the grace does not suffice for
+    /// with [`Error::Closed`]. May be called again, and on any handle.
+    pub async fn shutdown(&self, grace: Duration) {
+        let gate = &self.inner.with.gate;
+        gate.shut();
+        let mut leaving = Vec::new();
+        for shard in &self.inner.shards {
+            let (done, left) = oneshot::channel();
+            shard.do_send(Shutdown { grace, done });
+            leaving.push(left);
+        }
+        for left in leaving {
+            // An error says that the shard had left before.
+            let _ = left.await;
+        }
+        if let Some(threads) = &self.inner.threads {
+            threads.stop();
+        }
+        // Whatever the closed connections still held is answered by its own end.
+        gate.emptied().await;
+    }
+
+    #[cfg(feature = "fault-injection")]
+    /// Makes an actor fail.
+    pub fn drill(&self, drill: crate::message::Drill) {
+        let shard = self.inner.with.routes.shard_of(&drill.origin);
+        if let Some(agent) = self.inner.with.residents.of(shard) {
+            agent.do_send(drill);
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("arbiters", &self.inner.shards.len())
+            .field("fetches", &self.inner.with.gate.inside())
+            .finish_non_exhaustive()
+    }
+}

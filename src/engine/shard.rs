@@ -1,0 +1,163 @@
+//! Supervision on one arbiter: starts its Pool and its resident Agent, and starts them again.
+//!
+//! actix restarts no actor that panics, but runs its `stopped`; so each tells of its own end, and
+//! what becomes of it is decided here.
+
+use std::sync::Arc;
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+};
+use tokio::sync::oneshot;
+
+use crate::agent::{self, Agent};
+use crate::config::Config;
+use crate::engine::residents::Residents;
+use crate::log;
+use crate::message::gate::Gate;
+use crate::message::{Close, Ended, Shutdown, Supervisor};
+use crate::net::Dialer;
+use crate::pool::{self, Ledger, Pool, Routes};
+
+/// Keeps one arbiter of an engine staffed.
+pub(crate) struct Shard {
+    with: With,
+    pool: Option<Addr<Pool>>,
+    /// Set once the end has been called; told when the Pool is gone.
+    leaving: Option<Vec<oneshot::Sender<()>>>,
+}
+
+/// What all shards of an engine share.
+#[derive(Clone)]
+pub(crate) struct With {
+    pub(crate) shard: usize,
+    pub(crate) config: Arc<Config>,
+    pub(crate) dialer: Arc<Dialer>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) residents: Arc<Residents>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) log: slog::Logger,
+}
+
+impl With {
+    pub(crate) fn for_shard(&self, shard: usize) -> Self {
+        let mut with = self.clone();
+        with.shard = shard;
+        with
+    }
+
+    pub(crate) fn agent(&self) -> agent::With {
+        agent::With {
+            config: Arc::clone(&self.config),
+            routes: Arc::clone(&self.routes),
+            gate: Arc::clone(&self.gate),
+            log: self.log.clone(),
+            supervisor: None,
+            keep: None,
+        }
+    }
+}
+
+impl Shard {
+    /// Staffs the arbiter it is called on. When this returns, fetches can be sent.
+    pub(crate) fn new(with: With, ctx: &Context<Self>) -> Self {
+        let mut shard = Self {
+            with,
+            pool: None,
+            leaving: None,
+        };
+        shard.start_pool(ctx.address().downgrade().recipient());
+        shard.start_agent(ctx.address().downgrade().recipient());
+        shard
+    }
+
+    fn start_pool(&mut self, supervisor: Supervisor) {
+        let pool = Pool::new(pool::With {
+            shard: self.with.shard,
+            config: Arc::clone(&self.with.config),
+            dialer: Arc::clone(&self.with.dialer),
+            ledger: Arc::clone(&self.with.ledger),
+            log: self.with.log.clone(),
+            supervisor,
+        })
+        .start();
+        self.with.routes.seat(self.with.shard, Some(pool.clone()));
+        self.pool = Some(pool);
+    }
+
+    fn start_agent(&self, supervisor: Supervisor) {
+        let mut with = self.with.agent();
+        with.supervisor = Some(supervisor);
+        let agent = Agent::new(with).start();
+        self.with.residents.seat(self.with.shard, Some(agent));
+    }
+
+    /// The grace is over, or nobody is left: closes everything.
+    fn close(&mut self, ctx: &mut Context<Self>) {
+        let now = self.with.gate.inside() > 0;
+        self.with.gate.call_time();
+        if let Some(pool) = &self.pool {
+            pool.do_send(Close { now });
+        }
+        // Connections bound their own goodbyes; this bounds the connections.
+        ctx.run_later(self.with.config.close_timeout * 2, |this, ctx| {
+            this.leave(ctx)
+        });
+    }
+
+    fn leave(&mut self, ctx: &mut Context<Self>) {
+        self.pool = None;
+        self.with.routes.seat(self.with.shard, None);
+        self.with.residents.seat(self.with.shard, None);
+        for done in self.leaving.take().unwrap_or_default() {
+            let _ = done.send(());
+        }
+        ctx.stop();
+    }
+}
+
+impl Actor for Shard {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ended> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Ended(actor): Ended, ctx: &mut Self::Context) {
+        if self.leaving.is_some() {
+            if actor == "Pool" {
+                self.leave(ctx);
+            }
+            return;
+        }
+        log::actor_ended(&self.with.log, actor);
+        let supervisor = ctx.address().downgrade().recipient();
+        match actor {
+            "Pool" => self.start_pool(supervisor),
+            _ => self.start_agent(supervisor),
+        }
+    }
+}
+
+impl Handler<Shutdown> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Shutdown { grace, done }: Shutdown, ctx: &mut Self::Context) {
+        if let Some(leaving) = &mut self.leaving {
+            return leaving.push(done);
+        }
+        self.leaving = Some(vec![done]);
+        log::shutting_down(&self.with.log, self.with.gate.inside());
+        let gate = Arc::clone(&self.with.gate);
+        let emptied = async move {
+            // Time up or not, what follows is the same.
+            let _ = tokio::time::timeout(grace, gate.emptied()).await;
+        };
+        ctx.spawn(
+            emptied
+                .into_actor(self)
+                .map(|(), this, ctx| this.close(ctx)),
+        );
+    }
+}

@@ -1,0 +1,389 @@
+//! The one public error type: why a fetch produced no response.
+//!
+//! Variants are grouped by who must act: the caller, the operator, the network, the server, the
+//! engine. Two questions have methods: [`Error::is_unprocessed`] (is it *safe* to send again?) and
+//! [`Error::is_retryable`] (is it *worth* sending again?).
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a fetch produced no response.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request cannot be sent as it stands; no socket was opened. The caller must change it.
+    BadRequest {
+        /// The part of the request that is wrong.
+        part: Part,
+        /// What is wrong with it. Never holds credentials.
+        reason: Cow<'static, str>,
+    },
+    /// A bounded queue is full; nothing was sent. The caller must slow down.
+    Overloaded {
+        /// The limit that was hit, in fetches.
+        limit: usize,
+    },
+    /// No connection or stream became free in time; nothing was sent. The caller must slow down.
+    AcquireTimeout {
+        /// How long the fetch had waited.
+        after: Duration,
+    },
+    /// The host name could not be resolved.
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: Arc<io::Error>,
+    },
+    /// No connection could be opened.
+    Connect {
+        /// The address tried last.
+        peer: SocketAddr,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The connection (name, TCP, TLS and preface) was not ready in time.
+    ConnectTimeout {
+        /// The limit, [`Config::connect_timeout`](crate::config::Config::connect_timeout).
+        after: Duration,
+    },
+    /// The TLS handshake failed: most often the certificate.
+    Tls {
+        /// What the TLS layer said.
+        source: Arc<io::Error>,
+    },
+    /// Client and server share no protocol.
+    NoCommonProtocol {
+        /// What the engine offered.
+        offered: &'static str,
+        /// What the server chose; `None` if it chose nothing.
+        chosen: Option<String>,
+    },
+    /// The server was too slow in one phase of the exchange.
+    Timeout {
+        /// The phase that took too long.
+        phase: Phase,
+        /// Its limit.
+        after: Duration,
+    },
+    /// The request's own deadline passed.
+    Deadline {
+        /// What the fetch was waiting for.
+        phase: Phase,
+        /// The deadline, counted from acceptance.
+        after: Duration,
+    },
+    /// The stream was reset (RFC 9113 §6.4).
+    Reset {
+        /// Why.
+        code: ErrorCode,
+        /// Whether the server sent the reset; otherwise this side found a fault in the stream.
+        by_server: bool,
+    },
+    /// The connection was shut down with GOAWAY (RFC 9113 §6.8).
+    GoAway {
+        /// Why.
+        code: ErrorCode,
+        /// Whether the server certainly did not act on this request.
+        unprocessed: bool,
+        /// Whether the server sent the GOAWAY; otherwise this side found a fault in the session.
+        by_server: bool,
+    },
+    /// The connection broke while the fetch was on it.
+    Disconnected {
+        /// What ended the connection.
+        source: Arc<io::Error>,
+        /// Whether the request may have reached the server.
+        sent: bool,
+    },
+    /// The server, or the request, broke HTTP.
+    Protocol {
+        /// What was wrong.
+        detail: Cow<'static, str>,
+    },
+    /// The response is larger than allowed.
+    TooLarge {
+        /// The limit that was hit, in bytes.
+        limit: u64,
+    },
+    /// The engine is shut down, or shutting down.
+    Closed {
+        /// Whether the request may have reached the server.
+        sent: bool,
+    },
+    /// An actor of the engine ended unexpectedly. Please report it.
+    Internal {
+        /// Whether the request may have reached the server.
+        sent: bool,
+    },
+}
+
+/// A part of a request.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Part {
+    /// The URL as a whole: relative, or not parseable.
+    Url,
+    /// The scheme: only `http` and `https` are fetched.
+    Scheme,
+    /// `user:password@`: never sent (RFC 9110 §4.2.4), so refused rather than dropped in silence.
+    UserInfo,
+    /// The host: empty, over-long, or not a name.
+    Host,
+    /// The port.
+    Port,
+    /// Path and query.
+    Path,
+    /// The method.
+    Method,
+    /// A header's name.
+    HeaderName,
+    /// A header's value.
+    HeaderValue,
+}
+
+/// What a fetch is waiting for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// A place on a connection.
+    Queue,
+    /// A connection being opened.
+    Connect,
+    /// The head of the response.
+    Head,
+    /// The next piece of the body, or the trailers.
+    Body,
+}
+
+/// An HTTP/2 error code (RFC 9113 §7).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ErrorCode(pub u32);
+
+impl Error {
+    /// Whether the server certainly did not act on the request, so that it may be sent again
+    /// whatever its method (RFC 9113 §8.7).
+    #[must_use]
+    pub fn is_unprocessed(&self) -> bool {
+        match self {
+            Self::BadRequest { .. }
+            | Self::Overloaded { .. }
+            | Self::AcquireTimeout { .. }
+            | Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Tls { .. }
+            | Self::NoCommonProtocol { .. } => true,
+            Self::Deadline { phase, .. } => matches!(phase, Phase::Queue | Phase::Connect),
+            Self::Reset { code, by_server } => *by_server && *code == ErrorCode::REFUSED_STREAM,
+            Self::GoAway { unprocessed, .. } => *unprocessed,
+            Self::Disconnected { sent, .. } | Self::Closed { sent } | Self::Internal { sent } => {
+                !sent
+            }
+            Self::Timeout { .. } | Self::Protocol { .. } | Self::TooLarge { .. } => false,
+        }
+    }
+
+    /// Whether a later attempt may end otherwise. Says nothing of safety: see
+    /// [`is_unprocessed`](Self::is_unprocessed).
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::BadRequest { .. }
+            | Self::NoCommonProtocol { .. }
+            | Self::Protocol { .. }
+            | Self::TooLarge { .. }
+            | Self::Closed { .. } => false,
+            // A certificate stays bad; a handshake that was cut short may succeed.
+            Self::Tls { source } => source.kind() == io::ErrorKind::UnexpectedEof,
+            _ => true,
+        }
+    }
+
+    /// A short stable name of the variant, for logs, metrics and result files.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadRequest { .. } => "bad_request",
+            Self::Overloaded { .. } => "overloaded",
+            Self::AcquireTimeout { .. } => "acquire_timeout",
+            Self::Resolve { .. } => "resolve",
+            Self::Connect { .. } => "connect",
+            Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::Tls { .. } => "tls",
+            Self::NoCommonProtocol { .. } => "no_common_protocol",
+            Self::Timeout { .. } => "timeout",
+            Self::Deadline { .. } => "deadline",
+            Self::Reset { .. } => "reset",
+            Self::GoAway { .. } => "goaway",
+            Self::Disconnected { .. } => "disconnected",
+            Self::Protocol { .. } => "protocol",
+            Self::TooLarge { .. } => "too_large",
+            Self::Closed { .. } => "closed",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    pub(crate) fn bad(part: Part, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::BadRequest {
+            part,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadRequest { part, reason } => write!(f, "bad {part}: {reason}"),
+            Self::Overloaded { limit } => write!(f, "the queue is full ({limit} fetches wait)"),
+            Self::AcquireTimeout { after } => {
+                write!(f, "no connection or stream became free within {after:?}")
+            }
+            Self::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
+            Self::Connect { peer, source } => write!(f, "cannot connect to {peer}: {source}"),
+            Self::ConnectTimeout { after } => write!(f, "not connected within {after:?}"),
+            Self::Tls { source } => write!(f, "TLS handshake failed: {source}"),
+            Self::NoCommonProtocol { offered, chosen } => match chosen {
+                Some(chosen) => write!(f, "offered {offered}, but the server chose {chosen}"),
+                None => write!(f, "offered {offered}, but the server chose no protocol"),
+            },
+            Self::Timeout { phase, after } => write!(f, "no {phase} within {after:?}"),
+            Self::Deadline { phase, after } => {
+                write!(
+                    f,
+                    "the deadline of {after:?} passed while waiting for {phase}"
+                )
+            }
+            Self::Reset { code, by_server } => match by_server {
+                true => write!(f, "the server reset the stream: {code}"),
+                false => write!(f, "the stream was faulty: {code}"),
+            },
+            Self::GoAway {
+                code, by_server, ..
+            } => match by_server {
+                true => write!(f, "the server shut the connection down: {code}"),
+                false => write!(f, "the connection was faulty: {code}"),
+            },
+            Self::Disconnected { source, .. } => write!(f, "the connection broke: {source}"),
+            Self::Protocol { detail } => write!(f, "HTTP was broken: {detail}"),
+            Self::TooLarge { limit } => write!(f, "the body exceeds {limit} bytes"),
+            Self::Closed { .. } => f.write_str("the engine is shut down"),
+            Self::Internal { .. } => f.write_str("an actor of the engine ended unexpectedly"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Resolve { source, .. }
+            | Self::Connect { source, .. }
+            | Self::Tls { source }
+            | Self::Disconnected { source, .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Url => "URL",
+            Self::Scheme => "scheme",
+            Self::UserInfo => "userinfo",
+            Self::Host => "host",
+            Self::Port => "port",
+            Self::Path => "path",
+            Self::Method => "method",
+            Self::HeaderName => "header name",
+            Self::HeaderValue => "header value",
+        })
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queue => "a free stream",
+            Self::Connect => "a connection",
+            Self::Head => "response head",
+            Self::Body => "further body",
+        })
+    }
+}
+
+impl ErrorCode {
+    /// The stream was refused before any processing.
+    pub const REFUSED_STREAM: Self = Self(0x7);
+
+    /// The name that RFC 9113 §7 gives the code, if any.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        const NAMES: [&str; 14] = [
+            "NO_ERROR",
+            "PROTOCOL_ERROR",
+            "INTERNAL_ERROR",
+            "FLOW_CONTROL_ERROR",
+            "SETTINGS_TIMEOUT",
+            "STREAM_CLOSED",
+            "FRAME_SIZE_ERROR",
+            "REFUSED_STREAM",
+            "CANCEL",
+            "COMPRESSION_ERROR",
+            "CONNECT_ERROR",
+            "ENHANCE_YOUR_CALM",
+            "INADEQUATE_SECURITY",
+            "HTTP_1_1_REQUIRED",
+        ];
+        NAMES.get(usize::try_from(self.0).ok()?).copied()
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "0x{:x}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_refused_streams_of_the_server_are_unprocessed_resets() {
+        let reset = |code, by_server| Error::Reset { code, by_server };
+        assert!(reset(ErrorCode::REFUSED_STREAM, true).is_unprocessed());
+        assert!(!reset(ErrorCode::REFUSED_STREAM, false).is_unprocessed());
+        assert!(!reset(ErrorCode(0x8), true).is_unprocessed());
+    }
+
+    #[test]
+    fn a_deadline_in_the_queue_is_unprocessed_and_one_on_the_wire_is_not() {
+        let after = Duration::from_secs(1);
+        let passed = |phase| Error::Deadline { phase, after }.is_unprocessed();
+        assert!(passed(Phase::Queue) && passed(Phase::Connect));
+        assert!(!passed(Phase::Head) && !passed(Phase::Body));
+    }
+
+    #[test]
+    fn codes_are_named_as_in_the_rfc() {
+        assert_eq!(ErrorCode(0).to_string(), "NO_ERROR");
+        assert_eq!(ErrorCode(0xd).to_string(), "HTTP_1_1_REQUIRED");
+        assert_eq!(ErrorCode(0xe).to_string(), "0xe");
+    }
+}

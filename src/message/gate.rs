@@ -1,0 +1,90 @@
+//! The way into an engine: counts who is inside, and can be shut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Shared by an engine and all its Agents.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    shut: AtomicBool,
+    over: AtomicBool,
+    inside: AtomicUsize,
+    empty: Notify,
+}
+
+/// One fetch inside; dropped after its answer.
+#[derive(Debug)]
+pub(crate) struct Pass(Arc<Gate>);
+
+impl Gate {
+    /// Lets a fetch in, unless the gate is shut.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Pass> {
+        // Counted before the look at `shut`: `shut` then either sees this fetch or turns it away.
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        let pass = Pass(Arc::clone(self));
+        (!self.shut.load(Ordering::SeqCst)).then_some(pass)
+    }
+
+    pub(crate) fn shut(&self) {
+        self.shut.store(true, Ordering::SeqCst);
+    }
+
+    /// The grace is over: who is still inside is to be told so, not helped further.
+    pub(crate) fn call_time(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Fetches inside now.
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.load(Ordering::SeqCst)
+    }
+
+    /// Waits until nobody is inside. Only sensible once the gate is shut.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            // Listening starts before the look, so that the last one out is not missed.
+            let emptied = self.empty.notified();
+            let mut emptied = std::pin::pin!(emptied);
+            emptied.as_mut().enable();
+            if self.inside() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let before = self.0.inside.fetch_sub(1, Ordering::SeqCst);
+        if before == 1 && self.0.shut.load(Ordering::SeqCst) {
+            self.0.empty.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_turns_newcomers_away_and_tells_when_the_last_has_left() {
+        let gate = Arc::new(Gate::default());
+        let pass = gate.enter().expect("open");
+        gate.shut();
+        assert!(gate.enter().is_none());
+        assert_eq!(gate.inside(), 1, "the one turned away is not counted");
+        let emptied = tokio::spawn({
+            let gate = Arc::clone(&gate);
+            async move { gate.emptied().await }
+        });
+        drop(pass);
+        emptied.await.expect("told");
+    }
+}

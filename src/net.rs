@@ -1,0 +1,8 @@
+//! Bytes in and out: the only module that opens sockets.
+
+pub(crate) mod dial;
+pub(crate) mod dns;
+pub(crate) mod linger;
+pub(crate) mod tls;
+
+pub(crate) use dial::Dialer;

@@ -1,0 +1,165 @@
+//! From an origin to a byte pipe.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::clock::now;
+use crate::config::Config;
+use crate::error::Error;
+use crate::net::dns::resolve;
+use crate::net::linger::Linger;
+use crate::net::tls::Tls;
+use crate::origin::Origin;
+use crate::response::{DialTimes, Peer, TlsFacts};
+
+/// Opens byte pipes to origins; one for a whole engine.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    config: Arc<Config>,
+    tls: Tls,
+}
+
+/// An open byte pipe, and who is at its other end.
+#[derive(Debug)]
+pub(crate) struct Dialed {
+    pub(crate) io: Linger<Io>,
+    pub(crate) peer: Peer,
+    pub(crate) started: Instant,
+}
+
+/// A byte pipe.
+#[derive(Debug)]
+pub(crate) enum Io {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Dialer {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
+        let tls = Tls::new(config.trust.clone());
+        Self { config, tls }
+    }
+
+    /// Connects to `origin`. The caller bounds the wait.
+    pub(crate) async fn dial(&self, origin: &Origin) -> Result<Dialed, Error> {
+        let started = now();
+        let mut times = DialTimes::default();
+        let (host, port) = self.config.place_of(origin);
+        let addresses = resolve(&self.config, &host, port).await?;
+        let resolved = now();
+        times.resolve = resolved - started;
+        let (tcp, address) = connect(&addresses).await?;
+        let connected = now();
+        times.tcp = connected - resolved;
+        let (io, tls) = self.secure(origin, tcp).await?;
+        times.tls = now() - connected;
+        let peer = Peer {
+            address,
+            tls,
+            dial: times,
+        };
+        Ok(Dialed {
+            io: Linger::new(io),
+            peer,
+            started,
+        })
+    }
+
+    async fn secure(
+        &self,
+        origin: &Origin,
+        tcp: TcpStream,
+    ) -> Result<(Io, Option<TlsFacts>), Error> {
+        if !origin.is_secure() {
+            return Ok((Io::Tcp(tcp), None));
+        }
+        let (stream, facts) = self.tls.shake_hands(origin.host(), tcp).await?;
+        Ok((Io::Tls(Box::new(stream)), Some(facts)))
+    }
+}
+
+/// Tries the addresses in order; the first that answers is it.
+async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Error> {
+    let mut failure = None;
+    for &peer in addresses {
+        // Requests are small and written whole: Nagle's delay would only hold them back.
+        let tried = TcpStream::connect(peer).await.and_then(|tcp| {
+            tcp.set_nodelay(true)?;
+            Ok(tcp)
+        });
+        match tried {
+            Ok(tcp) => return Ok((tcp, peer)),
+            Err(source) => {
+                let source = Arc::new(source);
+                failure = Some(Error::Connect { peer, source });
+            }
+        }
+    }
+    Err(failure.unwrap_or(Error::Internal { sent: false }))
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

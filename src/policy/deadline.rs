@@ -1,0 +1,133 @@
+//! When a fetch has waited long enough.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Phase};
+
+/// The waits of one fetch: the one it is in, inside the one for everything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    accepted: Instant,
+    deadline: Duration,
+    phase: Phase,
+    since: Instant,
+    limit: Duration,
+}
+
+impl Watch {
+    /// Starts the clock of a fetch accepted at `accepted`, waiting in a queue.
+    pub(crate) fn new(accepted: Instant, deadline: Duration, acquire_timeout: Duration) -> Self {
+        Self {
+            accepted,
+            deadline,
+            phase: Phase::Queue,
+            since: accepted,
+            limit: acquire_timeout,
+        }
+    }
+
+    /// A new wait begins, or progress was made in the one that runs.
+    pub(crate) fn enter(&mut self, phase: Phase, now: Instant, limit: Duration) {
+        (self.phase, self.since, self.limit) = (phase, now, limit);
+    }
+
+    pub(crate) fn accepted(self) -> Instant {
+        self.accepted
+    }
+
+    /// When [`overdue`](Self::overdue) can next say something; `None` if that is beyond reckoning.
+    pub(crate) fn due(self) -> Option<Instant> {
+        let (phase, total) = (
+            self.since.checked_add(self.limit),
+            self.accepted.checked_add(self.deadline),
+        );
+        match (phase, total) {
+            (Some(phase), Some(total)) => Some(phase.min(total)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// The error of the wait that has run out at `now`, if one has. The request's own deadline
+    /// is told before a phase's limit, for it is the one that the caller set.
+    pub(crate) fn overdue(self, now: Instant) -> Option<Error> {
+        let (phase, limit) = (self.phase, self.limit);
+        if now.saturating_duration_since(self.accepted) >= self.deadline {
+            let after = self.deadline;
+            return Some(Error::Deadline { phase, after });
+        }
+        if now.saturating_duration_since(self.since) < limit {
+            return None;
+        }
+        Some(match phase {
+            Phase::Queue | Phase::Connect => Error::AcquireTimeout { after: limit },
+            Phase::Head | Phase::Body => Error::Timeout {
+                phase,
+                after: limit,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn each_phase_has_its_own_error() {
+        let start = Instant::now();
+        let mut watch = Watch::new(start, 10 * SECOND, 2 * SECOND);
+        assert!(watch.overdue(start + SECOND).is_none());
+        let late = watch.overdue(start + 2 * SECOND);
+        assert!(
+            matches!(late, Some(Error::AcquireTimeout { .. })),
+            "{late:?}"
+        );
+        watch.enter(Phase::Head, start + 2 * SECOND, 3 * SECOND);
+        let late = watch.overdue(start + 5 * SECOND);
+        assert!(
+            matches!(
+                late,
+                Some(Error::Timeout {
+                    phase: Phase::Head,
+                    ..
+                })
+            ),
+            "{late:?}"
+        );
+        watch.enter(Phase::Body, start + 5 * SECOND, 30 * SECOND);
+        let late = watch.overdue(start + 10 * SECOND);
+        assert!(
+            matches!(
+                late,
+                Some(Error::Deadline {
+                    phase: Phase::Body,
+                    ..
+                })
+            ),
+            "{late:?}"
+        );
+    }
+
+    #[test]
+    fn limits_beyond_reckoning_never_pass() {
+        let start = Instant::now();
+        let watch = Watch::new(start, Duration::MAX, Duration::MAX);
+        assert!(watch.due().is_none() && watch.overdue(start + 1000 * SECOND).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_overdue_exactly_from_when_it_is_due(
+            total in 1u64..100, limit in 1u64..100, since in 0u64..50, at in 0u64..200,
+        ) {
+            let start = Instant::now();
+            let mut watch = Watch::new(start, SECOND * total as u32, SECOND);
+            watch.enter(Phase::Body, start + SECOND * since as u32, SECOND * limit as u32);
+            let now = start + SECOND * at as u32;
+            prop_assert_eq!(watch.overdue(now).is_some(), watch.due().is_some_and(|due| now >= due));
+        }
+    }
+}

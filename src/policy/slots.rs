@@ -1,0 +1,86 @@
+//! How many streams a connection has room for.
+
+/// The places on one connection, as its Pool counts them.
+///
+/// The h2 crate's handles are always ready, so the counting is ours (RFC 9113 §5.1.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Slots {
+    ceiling: usize,
+    allowed: usize,
+    used: usize,
+}
+
+impl Slots {
+    /// No slot in use; at most `ceiling`, whatever the server will say.
+    pub(crate) fn new(ceiling: usize, allowed: usize) -> Self {
+        Self {
+            ceiling,
+            allowed,
+            used: 0,
+        }
+    }
+
+    /// The server now allows `allowed` streams; fewer than are open is legal (RFC 9113 §6.5.2).
+    pub(crate) fn allow(&mut self, allowed: usize) {
+        self.allowed = allowed;
+    }
+
+    pub(crate) fn has_room(self) -> bool {
+        self.used < self.allowed.min(self.ceiling)
+    }
+
+    /// Takes a slot, if one is free.
+    pub(crate) fn take(&mut self) -> bool {
+        let has_room = self.has_room();
+        self.used += usize::from(has_room);
+        has_room
+    }
+
+    /// Gives a slot back.
+    pub(crate) fn free(&mut self) {
+        debug_assert!(self.used > 0, "a slot was freed twice");
+        self.used = self.used.saturating_sub(1);
+    }
+
+    pub(crate) fn is_idle(self) -> bool {
+        self.used == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_limit_below_what_is_open_lets_it_finish_first() {
+        let mut slots = Slots::new(100, 3);
+        assert!(slots.take() && slots.take() && slots.take() && !slots.take());
+        slots.allow(1);
+        slots.free();
+        slots.free();
+        assert!(!slots.take(), "one is open, one is allowed");
+        slots.free();
+        assert!(slots.is_idle() && slots.take());
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_allowed_are_taken(ops in prop::collection::vec((0u8..3, 0usize..6), 0..200)) {
+            let (mut slots, mut open, mut allowed) = (Slots::new(4, 2), 0usize, 2usize);
+            for (op, n) in ops {
+                match op {
+                    0 => {
+                        let expected = open < allowed.min(4);
+                        prop_assert_eq!(slots.take(), expected);
+                        open += usize::from(expected);
+                    }
+                    1 if open > 0 => { slots.free(); open -= 1; }
+                    1 => {}
+                    _ => { slots.allow(n); allowed = n; }
+                }
+                prop_assert_eq!(slots.is_idle(), open == 0);
+            }
+        }
+    }
+}

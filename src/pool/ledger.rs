@@ -1,0 +1,147 @@
+//! The ledger of sockets: one for a whole engine, shared by the Pools of all its arbiters.
+//!
+//! [`Cap`] decides; this gives its verdicts to the Pools, across threads.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use actix::WeakRecipient;
+
+use crate::message::{Evict, Granted, Permit};
+use crate::origin::Origin;
+use crate::policy::cap::{Acquire, Cap};
+use crate::policy::eviction::Eviction;
+
+/// Which Pool of the engine.
+pub(crate) type Shard = usize;
+
+/// The books.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    books: Mutex<Books>,
+}
+
+#[derive(Debug)]
+struct Books {
+    cap: Cap<Wish>,
+    /// The Pool of each open socket.
+    owners: HashMap<u64, Shard>,
+    /// How to reach each Pool; replaced when a Pool is.
+    pools: HashMap<Shard, Reach>,
+}
+
+/// A Pool waits for a place for one origin.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Wish {
+    shard: Shard,
+    origin: Origin,
+}
+
+/// How to reach a Pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    pub(crate) granted: WeakRecipient<Granted>,
+    pub(crate) evict: WeakRecipient<Evict>,
+}
+
+impl Ledger {
+    /// At most `max` sockets in all.
+    pub(crate) fn new(max: usize, eviction: Box<dyn Eviction>) -> Self {
+        Self {
+            books: Mutex::new(Books {
+                cap: Cap::new(max, eviction),
+                owners: HashMap::new(),
+                pools: HashMap::new(),
+            }),
+        }
+    }
+
+    /// A Pool takes its seat.
+    pub(crate) fn seat(&self, shard: Shard, reach: Reach) {
+        self.books().pools.insert(shard, reach);
+    }
+
+    /// A place for one more socket, now or later by [`Granted`].
+    pub(crate) fn acquire(self: &Arc<Self>, shard: Shard, origin: &Origin) -> Option<Permit> {
+        let origin = origin.clone();
+        let mut books = self.books();
+        match books.cap.acquire(Wish { shard, origin }) {
+            Acquire::Granted(serial) => {
+                books.owners.insert(serial, shard);
+                drop(books);
+                Some(self.permit(serial))
+            }
+            Acquire::Wait { evict } => {
+                books.evict(evict);
+                None
+            }
+        }
+    }
+
+    /// The Pool no longer wants what it waited for.
+    pub(crate) fn give_up(&self, shard: Shard, origin: &Origin) {
+        let origin = origin.clone();
+        self.books().cap.give_up(&Wish { shard, origin });
+    }
+
+    /// An idle connection is about to be used. `false`: it was chosen to go, [`Evict`] is on its
+    /// way.
+    pub(crate) fn busy(&self, serial: u64) -> bool {
+        self.books().cap.busy(serial)
+    }
+
+    /// The last stream of a connection has ended.
+    pub(crate) fn idle(&self, serial: u64, used: Instant) {
+        let mut books = self.books();
+        let evict = books.cap.idle(serial, used);
+        books.evict(evict);
+    }
+
+    /// A connection takes no more streams.
+    pub(crate) fn closing(&self, serial: u64) {
+        self.books().cap.closing(serial);
+    }
+
+    fn permit(self: &Arc<Self>, serial: u64) -> Permit {
+        let ledger = Arc::clone(self);
+        Permit::new(serial, move || ledger.closed(serial))
+    }
+
+    /// A socket is gone: its place goes to the first who waits and can be reached.
+    fn closed(self: &Arc<Self>, serial: u64) {
+        let mut books = self.books();
+        books.owners.remove(&serial);
+        let Some((wish, serial)) = books.cap.closed(serial) else {
+            return;
+        };
+        books.owners.insert(serial, wish.shard);
+        let reach = books.pools.get(&wish.shard).cloned();
+        // Unlocked first: an undeliverable permit is dropped, and comes back here.
+        drop(books);
+        let permit = self.permit(serial);
+        if let Some(pool) = reach.and_then(|reach| reach.granted.upgrade()) {
+            pool.do_send(Granted {
+                origin: wish.origin,
+                permit,
+            });
+        }
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        // No step of the books can panic half-way and leave them wrong.
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    /// Tells the owner of a chosen connection. Never upgrades to the last address of an actor:
+    /// dropping that under the lock only wakes its task.
+    fn evict(&self, chosen: Option<u64>) {
+        let Some(serial) = chosen else { return };
+        let owner = self.owners.get(&serial).and_then(|s| self.pools.get(s));
+        if let Some(pool) = owner.and_then(|reach| reach.evict.upgrade()) {
+            pool.do_send(Evict(serial));
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! From an origin to the one Pool that serves it.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::{PoisonError, RwLock};
+
+use actix::Addr;
+
+use crate::origin::Origin;
+use crate::pool::Pool;
+
+/// The Pools of an engine, one per arbiter, replaced in place when one is restarted.
+pub(crate) struct Routes {
+    pools: Vec<RwLock<Option<Addr<Pool>>>>,
+}
+
+impl Routes {
+    /// `shards` empty seats.
+    pub(crate) fn new(shards: usize) -> Self {
+        Self {
+            pools: (0..shards.max(1)).map(|_| RwLock::default()).collect(),
+        }
+    }
+
+    /// Which Pool serves `origin`: always the same one, so that all its work is on one thread.
+    pub(crate) fn shard_of(&self, origin: &Origin) -> usize {
+        // A fixed seed: hash flooding could only unbalance the arbiters.
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(origin);
+        (hash % self.pools.len() as u64) as usize
+    }
+
+    pub(crate) fn seat(&self, shard: usize, pool: Option<Addr<Pool>>) {
+        if let Some(seat) = self.pools.get(shard) {
+            *seat.write().unwrap_or_else(PoisonError::into_inner) = pool;
+        }
+    }
+
+    /// The Pool that serves `origin`; `None` once the engine is down.
+    pub(crate) fn pool_of(&self, origin: &Origin) -> Option<Addr<Pool>> {
+        let seat = self.pools.get(self.shard_of(origin))?;
+        seat.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,57 @@
+//! Looking through the queues for who has waited too long, or has left.
+
+use std::time::{Duration, Instant};
+
+use actix::{AsyncContext, Context};
+
+use crate::clock::now;
+use crate::pool::Pool;
+
+/// How often the queues are searched at most, and at least while anything waits.
+const SWEEP_AT_MOST: Duration = Duration::from_millis(20);
+const SWEEP_AT_LEAST: Duration = Duration::from_secs(1);
+
+impl Pool {
+    /// Answers who has waited too long, forgets who has left, and looks again when that is due.
+    pub(super) fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.sweep = None;
+        let now = now();
+        let mut next = None;
+        let mut emptied = Vec::new();
+        for (origin, site) in &mut self.sites {
+            let lost = site.cull(|a| a.is_cancelled() || a.watch().overdue(now).is_some());
+            self.pending -= lost.len();
+            for attempt in lost {
+                if let Some(error) = attempt.watch().overdue(now) {
+                    attempt.finish(Err(error));
+                }
+            }
+            if site.waiting.is_empty() {
+                emptied.push(origin.clone());
+            }
+            let due = site.waiting.iter().filter_map(|a| a.watch().due()).min();
+            next = next.into_iter().chain(due).min();
+        }
+        for origin in emptied {
+            self.rest(&origin);
+        }
+        if self.pending > 0 {
+            self.arm_sweep(next, ctx);
+        }
+    }
+
+    /// Sees to a sweep at `due`, roughly.
+    pub(super) fn arm_sweep(&mut self, due: Option<Instant>, ctx: &mut Context<Self>) {
+        let now = now();
+        let latest = now + SWEEP_AT_LEAST;
+        let at = due.map_or(latest, |due| due.clamp(now + SWEEP_AT_MOST, latest));
+        if self.sweep.is_some_and(|(armed, _)| armed <= at) {
+            return;
+        }
+        if let Some((_, handle)) = self.sweep.take() {
+            ctx.cancel_future(handle);
+        }
+        let handle = ctx.run_later(at - now, Self::sweep);
+        self.sweep = Some((at, handle));
+    }
+}

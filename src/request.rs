@@ -1,0 +1,225 @@
+//! What to fetch.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::error::{Error, Part};
+use crate::origin::Target;
+
+/// One request, body included.
+///
+/// Built without ever failing: the first fault is kept, shown by [`check`](Self::check), and
+/// answered as [`Error::BadRequest`] before any socket opens.
+///
+/// ```
+/// use gannet::Request;
+/// use std::time::Duration;
+///
+/// let request = Request::get("https://example.com/feed")
+///     .header("accept", "application/atom+xml")
+///     .deadline(Duration::from_secs(10));
+/// assert!(request.check().is_ok());
+/// assert!(Request::get("/feed").check().is_err());
+/// assert!(Request::get("http://a/").header("x", "1\r\ny: 2").check().is_err());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: Method,
+    target: Result<Target, Error>,
+    headers: HeaderMap,
+    body: Bytes,
+    overrides: Overrides,
+}
+
+/// What one request sets apart from the engine's `Config`; `None` keeps the engine's value.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Overrides {
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) head_timeout: Option<Duration>,
+    pub(crate) body_timeout: Option<Duration>,
+    pub(crate) max_body: Option<u64>,
+}
+
+impl Request {
+    /// A request of `url`: text, a [`url::Url`], or a [`Target`] parsed before.
+    pub fn new<U>(method: Method, url: U) -> Self
+    where
+        U: TryInto<Target>,
+        U::Error: Into<Error>,
+    {
+        Self {
+            method,
+            target: url.try_into().map_err(Into::into),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            overrides: Overrides::default(),
+        }
+    }
+
+    /// A `GET` of `url`.
+    pub fn get<U>(url: U) -> Self
+    where
+        U: TryInto<Target>,
+        U::Error: Into<Error>,
+    {
+        Self::new(Method::GET, url)
+    }
+
+    /// A `POST` of `body` to `url`.
+    pub fn post<U>(url: U, body: impl Into<Bytes>) -> Self
+    where
+        U: TryInto<Target>,
+        U::Error: Into<Error>,
+    {
+        Self::new(Method::POST, url).body(body)
+    }
+
+    /// Appends a header; several of one name are all sent, in order.
+    ///
+    /// `Host` replaces the authority that the URL names. Headers that HTTP/2 forbids
+    /// (`Connection` and its kin, RFC 9113 §8.2.2) are not sent.
+    #[must_use]
+    pub fn header<N, V>(mut self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName>,
+        V: TryInto<HeaderValue>,
+    {
+        match (name.try_into(), value.try_into()) {
+            (Ok(name), Ok(value)) => {
+                self.headers.append(name, value);
+            }
+            (Err(_), _) => self.fail(Part::HeaderName, "it is no token (RFC 9110 §5.1)"),
+            (_, Err(_)) => self.fail(Part::HeaderValue, "it has a CR, LF, NUL or control byte"),
+        }
+        self
+    }
+
+    /// Replaces all headers.
+    #[must_use]
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Sets the body. `Content-Length` is sent with it.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// All the time the fetch may take, queueing and retries included. Default: the engine's
+    /// `deadline`.
+    #[must_use]
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.overrides.deadline = Some(limit);
+        self
+    }
+
+    /// Longest wait for the response head. Default: the engine's `head_timeout`.
+    #[must_use]
+    pub fn head_timeout(mut self, limit: Duration) -> Self {
+        self.overrides.head_timeout = Some(limit);
+        self
+    }
+
+    /// Longest silence within the body. Default: the engine's `body_timeout`.
+    #[must_use]
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.overrides.body_timeout = Some(limit);
+        self
+    }
+
+    /// Largest response body, in bytes. Default: the engine's `max_body`.
+    #[must_use]
+    pub fn max_body(mut self, limit: u64) -> Self {
+        self.overrides.max_body = Some(limit);
+        self
+    }
+
+    /// The checked URL, or the first fault of the request.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRequest`] that names the [`Part`] at fault.
+    pub fn check(&self) -> Result<&Target, Error> {
+        match &self.target {
+            Ok(_) if self.method == Method::CONNECT => Err(Error::bad(
+                Part::Method,
+                "CONNECT asks for a tunnel, not a response",
+            )),
+            Ok(target) => Ok(target),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(crate) fn header_map(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub(crate) fn payload(&self) -> &Bytes {
+        &self.body
+    }
+
+    pub(crate) fn overrides(&self) -> Overrides {
+        self.overrides
+    }
+
+    fn fail(&mut self, part: Part, reason: &'static str) {
+        if self.target.is_ok() {
+            self.target = Err(Error::bad(part, reason));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_fault_is_the_one_told() {
+        let request = Request::get("http://a/")
+            .header("a b", "x")
+            .header("ok", "\n");
+        let Err(Error::BadRequest { part, .. }) = request.check() else {
+            panic!("accepted");
+        };
+        assert_eq!(part, Part::HeaderName);
+    }
+
+    #[test]
+    fn headers_keep_their_order_and_duplicates() {
+        let request = Request::get("http://a/")
+            .header("b", "1")
+            .header("a", "2")
+            .header("b", "3")
+            .header("c", &b"caf\xe9"[..]);
+        let sent: Vec<_> = request
+            .header_map()
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_bytes()))
+            .collect();
+        assert_eq!(
+            sent,
+            [
+                ("b", &b"1"[..]),
+                ("b", b"3"),
+                ("a", b"2"),
+                ("c", b"caf\xe9")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_tunnel_is_refused() {
+        assert!(Request::new(Method::CONNECT, "http://a/").check().is_err());
+    }
+}

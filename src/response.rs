@@ -1,0 +1,113 @@
+//! What came back, and the receipt of how.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+/// A complete response.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Response {
+    /// Status code.
+    pub status: StatusCode,
+    /// Headers, as bytes; duplicates kept.
+    pub headers: HeaderMap,
+    /// The body as received, not decoded.
+    pub body: Bytes,
+    /// Trailers, if the server sent any.
+    pub trailers: Option<HeaderMap>,
+    /// The protocol spoken.
+    pub protocol: Protocol,
+    /// How the response was come by.
+    pub receipt: Receipt,
+}
+
+/// A protocol that responses come over.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// HTTP/2 (RFC 9113).
+    Http2,
+}
+
+/// How a response was come by. Times count from the moment an Agent accepted the fetch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// When the fetch was given its place on an open connection; queueing and dialling before.
+    pub queued: Duration,
+    /// When the response head had arrived.
+    pub first_byte: Duration,
+    /// When the response was complete.
+    pub done: Duration,
+    /// Number of the connection within its engine.
+    pub connection: u64,
+    /// Stream identifier on that connection.
+    pub stream: u32,
+    /// Whether an earlier fetch had used the connection.
+    pub reused: bool,
+    /// Attempts made, this one included.
+    pub attempts: u32,
+    /// Body bytes on the wire.
+    pub wire_bytes: u64,
+    /// The other end of the connection.
+    pub peer: Arc<Peer>,
+}
+
+/// The other end of a connection, and what it took to reach it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// What TLS agreed on; `None` in cleartext.
+    pub tls: Option<TlsFacts>,
+    /// What the steps of the dial took.
+    pub dial: DialTimes,
+}
+
+/// What TLS agreed on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct TlsFacts {
+    /// Protocol version, such as `TLSv1_3`.
+    pub version: &'static str,
+    /// Cipher suite.
+    pub cipher_suite: &'static str,
+    /// The application protocol negotiated (ALPN), if any.
+    pub alpn: Option<String>,
+}
+
+/// How long the steps of a dial took.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct DialTimes {
+    /// Resolving the name.
+    pub resolve: Duration,
+    /// The TCP handshake.
+    pub tcp: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// From the start until the first request could leave.
+    pub total: Duration,
+}
+
+impl Response {
+    /// The address the response came from.
+    #[must_use]
+    pub fn remote_address(&self) -> SocketAddr {
+        self.receipt.peer.address
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http2 => "HTTP/2",
+        })
+    }
+}

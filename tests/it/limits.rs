@@ -1,0 +1,151 @@
+//! Every wait has a deadline, every buffer a limit.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use gannet::error::Phase;
+use gannet::{Error, Request};
+
+use crate::support::{config, engine, engine_with, testbed};
+
+#[tokio::test]
+async fn a_silent_server_is_given_up_on() {
+    let testbed = testbed();
+    let engine = engine(&testbed);
+    let limit = Duration::from_millis(50);
+    let request = Request::get(testbed.url("/silent")).head_timeout(limit);
+    let answer = engine.fetch(request).await;
+    assert!(
+        matches!(answer, Err(Error::Timeout { phase: Phase::Head, after }) if after == limit),
+        "{answer:?}"
+    );
+    let request = Request::get(testbed.url("/stall")).body_timeout(limit);
+    let answer = engine.fetch(request).await;
+    assert!(
+        matches!(answer, Err(Error::Timeout { phase: Phase::Body, after }) if after == limit),
+        "{answer:?}"
+    );
+    let request = Request::get(testbed.url("/silent")).deadline(limit);
+    let answer = engine.fetch(request).await;
+    assert!(
+        matches!(
+            answer,
+            Err(Error::Deadline {
+                phase: Phase::Head,
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
+    testbed.until(|books| books.streams_open == 0).await;
+    assert_eq!(
+        testbed.books().connections,
+        1,
+        "a slow stream does not cost the connection"
+    );
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
+    let testbed = testbed();
+    let engine = engine(&testbed);
+    let fetch = |path, limit| engine.fetch(Request::get(testbed.url(path)).max_body(limit));
+    assert!(fetch("/bytes/1000", 1000).await.is_ok());
+    let answer = fetch("/bytes/1001", 1000).await;
+    assert!(
+        matches!(answer, Err(Error::TooLarge { limit: 1000 })),
+        "{answer:?}"
+    );
+    let answer = fetch("/trailers", 3).await;
+    assert!(
+        matches!(answer, Err(Error::TooLarge { limit: 3 })),
+        "of unannounced length: {answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_queue_is_bounded_and_timed() {
+    let testbed = gannet_testbed::Testbed::builder()
+        .max_concurrent_streams(1)
+        .start()
+        .expect("a free port");
+    let mut config = config(&testbed);
+    config.max_pending_per_origin = 3;
+    config.initial_streams = 1;
+    config.acquire_timeout = Duration::from_millis(200);
+    let engine = engine_with(config);
+    let held = tokio::spawn(
+        engine.fetch(Request::get(testbed.url("/silent")).deadline(Duration::from_secs(5))),
+    );
+    testbed.until(|books| books.streams_open == 1).await;
+    let waiting = (0..4).map(|_| engine.fetch(Request::get(testbed.url("/bytes/1"))));
+    let (mut refused, mut late) = (0, 0);
+    for answer in join_all(waiting).await {
+        match answer {
+            Err(Error::Overloaded { limit: 3 }) => refused += 1,
+            Err(Error::AcquireTimeout { .. }) => late += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((refused, late), (1, 3));
+    held.abort();
+    let answer = engine.fetch(Request::get(testbed.url("/bytes/1"))).await;
+    assert!(
+        answer.is_ok(),
+        "the slot of the one that left is free: {answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_fetch_is_reset_and_a_waiting_one_never_sent() {
+    let testbed = gannet_testbed::Testbed::builder()
+        .max_concurrent_streams(1)
+        .start()
+        .expect("a free port");
+    let mut config = config(&testbed);
+    config.initial_streams = 1;
+    let engine = engine_with(config);
+    let open = tokio::spawn(engine.fetch(Request::get(testbed.url("/stall"))));
+    testbed.until(|books| books.streams_open == 1).await;
+    let waiting = tokio::spawn(engine.fetch(Request::get(testbed.url("/bytes/1"))));
+    let behind = tokio::spawn(engine.fetch(Request::get(testbed.url("/bytes/2"))));
+    tokio::task::yield_now().await;
+    waiting.abort();
+    open.abort();
+    assert!(behind.await.expect("not aborted").is_ok());
+    let books = testbed.books();
+    assert_eq!((books.requests, books.cancelled), (2, 1), "{books:?}");
+    assert_eq!(
+        books.connections, 1,
+        "cancelling does not cost the connection"
+    );
+}
+
+#[tokio::test]
+async fn shutdown_answers_those_the_grace_does_not_suffice_for() {
+    let testbed = testbed();
+    let engine = engine(&testbed);
+    let fetches: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(engine.fetch(Request::get(testbed.url("/silent")))))
+        .collect();
+    testbed.until(|books| books.streams_open == 20).await;
+    engine.shutdown(Duration::from_millis(50)).await;
+    for answer in join_all(fetches).await {
+        let answer = answer.expect("not aborted");
+        assert!(
+            matches!(answer, Err(Error::Closed { sent: true })),
+            "{answer:?}"
+        );
+    }
+    testbed.until(|books| books.open == 0).await;
+}
+
+#[tokio::test]
+async fn shutdown_lets_open_fetches_finish() {
+    let testbed = testbed();
+    let engine = engine(&testbed);
+    let slow = tokio::spawn(engine.fetch(Request::get(testbed.url("/delay/200/bytes/10"))));
+    testbed.until(|books| books.streams_open == 1).await;
+    engine.shutdown(Duration::from_secs(10)).await;
+    assert!(slow.await.expect("not aborted").is_ok());
+}
