@@ -51,7 +51,13 @@ impl Agent {
 
 impl With {
     /// Takes a fetch in and sends it on its way, or answers what is wrong with it.
-    fn accept(&self, request: Request, caller: Caller, accepted: Instant, ctx: &Context<Agent>) {
+    fn accept(
+        &self,
+        request: Arc<Request>,
+        caller: Caller,
+        accepted: Instant,
+        ctx: &Context<Agent>,
+    ) {
         let refused = match self.gate.enter() {
             None => (caller, Error::Closed { sent: false }),
             Some(pass) => match Attempt::new(request, caller, accepted, &self.config, pass) {
@@ -112,7 +118,7 @@ impl MessageResponse<Agent, Fetch> for Answer {
         ctx: &mut Context<Agent>,
         asker: Option<OneshotSender<Result<Response, Error>>>,
     ) {
-        self.with.accept(self.request, asker, now(), ctx);
+        self.with.accept(Arc::new(self.request), asker, now(), ctx);
     }
 }
 

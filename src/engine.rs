@@ -94,22 +94,26 @@ impl Engine {
     ) -> impl Future<Output = Result<Response, Error>> + Send + use<> {
         let inner = Arc::clone(&self.inner);
         async move {
-            let with = &inner.with;
+            let Inner { with, .. } = &*inner;
+            let (request, accepted) = (Arc::new(request), now());
             // A faulty request has no origin; any Agent can tell its sender so.
             let shard = request
                 .check()
                 .map_or(0, |target| with.routes.shard_of(target.origin()));
-            let Some(agent) = with.residents.of(shard) else {
-                return Err(Error::Closed { sent: false });
-            };
-            let (caller, answer) = oneshot::channel();
-            agent.do_send(Submit {
-                request,
-                caller: Some(caller),
-                accepted: now(),
-            });
-            // No answer at all: the Agent ended with the fetch still in its mailbox.
-            answer.await.unwrap_or(Err(Error::Internal { sent: false }))
+            while let Some(agent) = with.residents.of(shard) {
+                let (caller, answer) = oneshot::channel();
+                agent.do_send(Submit {
+                    request: Arc::clone(&request),
+                    caller: Some(caller),
+                    accepted,
+                });
+                if let Ok(answer) = answer.await {
+                    return answer;
+                }
+                // No answer at all: the Agent ended with the fetch still in its mailbox.
+                with.residents.succeeds(shard, &agent).await;
+            }
+            Err(Error::Closed { sent: false })
         }
     }
 

@@ -44,3 +44,7 @@ pub use message::Fetch;
 pub use origin::{Origin, Target};
 pub use request::Request;
 pub use response::Response;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -22,6 +22,7 @@ pub(crate) mod attempt;
 pub(crate) mod gate;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Message, WeakRecipient};
@@ -61,7 +62,7 @@ impl From<Request> for Fetch {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Submit {
-    pub(crate) request: Request,
+    pub(crate) request: Arc<Request>,
     pub(crate) caller: Caller,
     /// When it was asked for: the way through mailboxes counts.
     pub(crate) accepted: Instant,

@@ -3,30 +3,48 @@
 use std::sync::{PoisonError, RwLock};
 
 use actix::Addr;
+use tokio::sync::Notify;
 
 use crate::agent::Agent;
 
 /// One Agent per arbiter, replaced in place when it is restarted.
 pub(crate) struct Residents {
     agents: Vec<RwLock<Option<Addr<Agent>>>>,
+    changed: Notify,
 }
 
 impl Residents {
     pub(crate) fn new(shards: usize) -> Self {
         Self {
             agents: (0..shards).map(|_| RwLock::default()).collect(),
+            changed: Notify::new(),
         }
     }
 
+    /// Seats an Agent, or at the engine's end nobody.
     pub(crate) fn seat(&self, shard: usize, agent: Option<Addr<Agent>>) {
         if let Some(seat) = self.agents.get(shard) {
             *seat.write().unwrap_or_else(PoisonError::into_inner) = agent;
         }
+        self.changed.notify_waiters();
     }
 
     /// The Agent beside the Pool of `shard`; `None` once the engine is down.
     pub(crate) fn of(&self, shard: usize) -> Option<Addr<Agent>> {
         let seat = self.agents.get(shard)?;
         seat.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the seat of `shard` is no longer that of `former`.
+    pub(crate) async fn succeeds(&self, shard: usize, former: &Addr<Agent>) {
+        loop {
+            // Listening starts before the look, so that no change is missed.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.of(shard).as_ref() != Some(former) {
+                return;
+            }
+            changed.await;
+        }
     }
 }

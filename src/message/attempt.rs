@@ -1,6 +1,7 @@
 //! The baton of a fetch: the request, and the right to answer it once.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -32,7 +33,7 @@ pub(crate) struct Attempt {
 }
 
 struct Inner {
-    request: Request,
+    request: Arc<Request>,
     target: Target,
     caller: Caller,
     watch: Watch,
@@ -52,7 +53,7 @@ impl Attempt {
     ///
     /// Gives the caller back, with the fault of the request.
     pub(crate) fn new(
-        request: Request,
+        request: Arc<Request>,
         caller: Caller,
         accepted: Instant,
         config: &Config,

@@ -31,6 +31,12 @@ impl Watch {
         (self.phase, self.since, self.limit) = (phase, now, limit);
     }
 
+    /// The same watch, its wait known more closely.
+    pub(crate) fn named(mut self, phase: Phase) -> Self {
+        self.phase = phase;
+        self
+    }
+
     pub(crate) fn accepted(self) -> Instant {
         self.accepted
     }

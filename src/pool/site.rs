@@ -6,6 +6,7 @@ use std::time::Instant;
 use actix::Addr;
 
 use crate::connection::Connection;
+use crate::error::{Error, Phase};
 use crate::message::attempt::Attempt;
 use crate::policy::slots::Slots;
 
@@ -56,6 +57,15 @@ impl Link {
 impl Site {
     pub(crate) fn is_served_by(&self, serial: u64) -> bool {
         self.link.seat().is_some_and(|seat| seat.serial == serial)
+    }
+
+    /// The error of a waiting fetch that has waited too long, if it has.
+    pub(crate) fn overdue(link: &Link, attempt: &Attempt, now: Instant) -> Option<Error> {
+        let phase = match link {
+            Link::Dialing(_) => Phase::Connect,
+            Link::Absent | Link::Wished | Link::Open(..) => Phase::Queue,
+        };
+        attempt.watch().named(phase).overdue(now)
     }
 
     /// Takes its connection out.

@@ -6,6 +6,7 @@ use actix::{AsyncContext, Context};
 
 use crate::clock::now;
 use crate::pool::Pool;
+use crate::pool::site::Site;
 
 /// How often the queues are searched at most, and at least while anything waits.
 const SWEEP_AT_MOST: Duration = Duration::from_millis(20);
@@ -22,7 +23,7 @@ impl Pool {
             let lost = site.cull(|a| a.is_cancelled() || a.watch().overdue(now).is_some());
             self.pending -= lost.len();
             for attempt in lost {
-                if let Some(error) = attempt.watch().overdue(now) {
+                if let Some(error) = Site::overdue(&site.link, &attempt, now) {
                     attempt.finish(Err(error));
                 }
             }

@@ -181,8 +181,17 @@ fn the_rust_version_is_what_the_dependencies_need() {
             .any(|l| l == name || l.starts_with(&format!("{name} ")))
     };
     let about = cargo(&["-vV"]);
-    let host = about.lines().find_map(|l| l.strip_prefix("host: ")).expect("a host");
-    let metadata = cargo(&["metadata", "--format-version", "1", "--filter-platform", host]);
+    let host = about
+        .lines()
+        .find_map(|l| l.strip_prefix("host: "))
+        .expect("a host");
+    let metadata = cargo(&[
+        "metadata",
+        "--format-version",
+        "1",
+        "--filter-platform",
+        host,
+    ]);
     let metadata: serde_json::Value = serde_json::from_str(&metadata).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let version = |package: &serde_json::Value| {

@@ -149,3 +149,33 @@ async fn shutdown_lets_open_fetches_finish() {
     engine.shutdown(Duration::from_secs(10)).await;
     assert!(slow.await.expect("not aborted").is_ok());
 }
+
+#[tokio::test]
+async fn dropping_the_last_handle_closes_everything() {
+    let testbed = testbed();
+    let engine = engine(&testbed);
+    let answer = engine.fetch(Request::get(testbed.url("/bytes/1"))).await;
+    answer.expect("a response");
+    assert_eq!(testbed.books().open, 1);
+    drop(engine);
+    testbed.until(|books| books.open == 0).await;
+}
+
+#[actix_rt::test]
+async fn dropping_the_last_handle_closes_everything_on_the_callers_arbiter_too() {
+    let testbed = testbed();
+    let engine = gannet::Engine::builder()
+        .config(config(&testbed))
+        .start_here();
+    let agent = engine.agent();
+    drop(engine);
+    let answer = agent
+        .send(gannet::Fetch::get(testbed.url("/bytes/1")))
+        .await;
+    answer
+        .expect("the Agent lives")
+        .expect("and keeps its engine running");
+    assert_eq!(testbed.books().open, 1);
+    drop(agent);
+    testbed.until(|books| books.open == 0).await;
+}
