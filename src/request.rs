@@ -161,11 +161,15 @@ impl Request {
         &self.method
     }
 
-    pub(crate) fn header_map(&self) -> &HeaderMap {
+    /// The headers given; a session adds and leaves out what its protocol asks for.
+    #[must_use]
+    pub fn header_map(&self) -> &HeaderMap {
         &self.headers
     }
 
-    pub(crate) fn payload(&self) -> &Bytes {
+    /// The body.
+    #[must_use]
+    pub fn payload(&self) -> &Bytes {
         &self.body
     }
 

@@ -116,12 +116,8 @@ fn event(entry: &Entry) -> (usize, EntryKind) {
     (usize::from(ip.octets()[3]) - 1, entry.kind)
 }
 
-/// In cleartext: these tests count sockets, and handshakes by the thousand would only be slow.
 fn many_origins() -> Testbed {
-    let testbed = Testbed::builder()
-        .addresses(ORIGINS as u8)
-        .plain(true)
-        .start();
+    let testbed = Testbed::builder().addresses(ORIGINS as u8).start();
     testbed.expect("a port that is free on all addresses")
 }
 

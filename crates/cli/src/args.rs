@@ -1,0 +1,262 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use gannet::config::{ConnectTo, Resolve};
+use http::Method;
+
+use crate::exit::EXIT_CODES;
+use crate::parse::{self, HeaderFlag};
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  gannet get https://example.com/                    the body
+  gannet get -I https://example.com/                 the head alone
+  gannet get -v -o page.html https://example.com/    the exchange on standard error
+  gannet get -d 'a=1' -H 'Accept: application/json' https://example.com/form";
+
+const FETCH_EXAMPLES: &str = "\
+Each line of the result is one JSON object, in the order in which fetches end. `id` counts the
+URLs from 1, `line` is that of the input, and the times in `t` are microseconds since the fetch was
+accepted (`queue`: when it got its stream; `connect`: the dial alone, 0 on a connection that was
+open). A line that is no URL becomes an object with an `error`, and the run goes on.
+
+With --per-origin, up to -j URLs are held back while their origin is at its limit. When that many
+wait, no more input is read: mix the origins of long lists.
+
+Examples:
+  gannet fetch https://example.com/a https://example.com/b
+  gannet fetch -i urls.txt -o result.jsonl --body-dir bodies
+  sort -R urls.txt | gannet fetch -i - -j 500 --per-origin 20 --retry 5 -m 30 > result.jsonl
+  gannet fetch -i urls.txt | jq -r 'select(.error) | .url'";
+
+const DEMO_EXAMPLES: &str = "\
+Needs no network: the server runs within the program, on 127.0.0.1, and each origin has its own
+name. Every body is checked against what the server must have sent, and the connections that the
+server has counted against the number of origins.
+
+Examples:
+  gannet demo
+  gannet demo --pages 100000 --origins 200 -j 1000";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  gannet serve --port 8443 --ca-file ca.pem
+  gannet get --cacert ca.pem https://127.0.0.1:8443/    the list of routes";
+
+/// Fetches many URLs at once over HTTP/2.
+#[derive(Debug, Parser)]
+#[command(name = "gannet", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fetch one URL and print the body, as curl does
+    #[command(after_help = GET_EXAMPLES)]
+    Get(GetArgs),
+    /// Fetch many URLs and print a line of JSON for each
+    #[command(after_help = FETCH_EXAMPLES)]
+    Fetch(FetchArgs),
+    /// Fetch 20,000 pages of 64 origins from a server within, and check them
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+    /// Run the server of the demonstration, to fetch from
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GetArgs {
+    /// What to fetch
+    pub(crate) url: String,
+    /// Print the head of the response, too
+    #[arg(short, long)]
+    pub(crate) include: bool,
+    /// Fetch and print the head alone
+    #[arg(short = 'I', long, conflicts_with = "data")]
+    pub(crate) head: bool,
+    /// Tell on standard error how it went; credentials are left out
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Fail on a status of 400 or more, without the body
+    #[arg(short, long)]
+    pub(crate) fail: bool,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FetchArgs {
+    /// What to fetch, before any --input
+    #[arg(required_unless_present = "input")]
+    pub(crate) urls: Vec<String>,
+    /// Read URLs, one a line, from a file or standard input (-)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// Write each body to a file in this directory, named by the id
+    #[arg(long, value_name = "DIR")]
+    pub(crate) body_dir: Option<PathBuf>,
+    /// Put each body, in base64, into the JSON as `body`
+    #[arg(long, conflicts_with = "body_dir")]
+    pub(crate) include_body: bool,
+    /// Most fetches in flight at once
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 100, value_parser = count)]
+    pub(crate) concurrency: usize,
+    /// Most fetches in flight at once from one origin
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) per_origin: Option<usize>,
+    /// Most connections open at once [default: 256]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) max_connections: Option<usize>,
+    /// Exit with 1 if any fetch failed or was answered 400 or more
+    #[arg(short, long)]
+    pub(crate) fail: bool,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// How many pages to fetch
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = pages)]
+    pub(crate) pages: usize,
+    /// Over how many origins they are spread
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
+    pub(crate) origins: usize,
+    /// Most fetches in flight at once
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 256, value_parser = count)]
+    pub(crate) concurrency: usize,
+    /// Where to write the result, a line of JSON for each page [default: a new temporary file]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// No progress bar
+    #[arg(short, long)]
+    pub(crate) silent: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// How many addresses to listen on, from 127.0.0.1 on
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=254))]
+    pub(crate) addresses: u8,
+    /// Cleartext instead of TLS
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Where to write the certificate to trust [default: a new temporary file]
+    #[arg(long, value_name = "FILE", conflicts_with = "plain")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// What `get` and `fetch` have in common, spelled as in curl.
+#[derive(Args, Debug)]
+pub(crate) struct Shared {
+    /// Send a header; 'Name;' sends an empty one, 'Name:' drops a default one
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse::header)]
+    pub(crate) headers: Vec<HeaderFlag>,
+    /// Use this method
+    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = method)]
+    pub(crate) method: Option<Method>,
+    /// POST this, or a file's content (@FILE, without line ends); several are joined with &
+    #[arg(short, long, value_name = "DATA")]
+    pub(crate) data: Vec<String>,
+    /// Say this as the user agent; nothing if empty
+    #[arg(short = 'A', long, value_name = "NAME", default_value = concat!("gannet/", env!("CARGO_PKG_VERSION")))]
+    pub(crate) user_agent: String,
+    /// Trust any certificate: whoever is on the way can read and change everything
+    #[arg(short = 'k', long)]
+    pub(crate) insecure: bool,
+    /// Trust the certificates in this PEM file, and no others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// Longest time for each URL, queueing and retries included [default: 180]
+    #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds)]
+    pub(crate) max_time: Option<Duration>,
+    /// Longest time to connect, TLS included [default: 10]
+    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds)]
+    pub(crate) connect_timeout: Option<Duration>,
+    /// Use these addresses for a host (* for all) and port
+    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = parse::resolve)]
+    pub(crate) resolve: Vec<Resolve>,
+    /// Connect to HOST2:PORT2 for HOST1:PORT1; any part can be empty
+    #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2", value_parser = parse::connect_to)]
+    pub(crate) connect_to: Vec<ConnectTo>,
+    /// Speak HTTP/2 in cleartext to http URLs, which are refused otherwise
+    #[arg(long)]
+    pub(crate) http2_prior_knowledge: bool,
+    /// Largest body, with k, M or G for powers of 1024 [default: 32M; 1G for get]
+    #[arg(long, value_name = "BYTES", value_parser = parse::size)]
+    pub(crate) max_size: Option<u64>,
+    /// Try again so often, where that can help and is safe [default: 2]
+    #[arg(long, value_name = "N")]
+    pub(crate) retry: Option<u32>,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// No progress bar, no summary, and no messages about fetches that fail
+    #[arg(short, long)]
+    pub(crate) silent: bool,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<u32>() {
+        Ok(0) | Err(_) => Err(format!("expected a number from 1 to {}", u32::MAX)),
+        Ok(number) => usize::try_from(number).map_err(|error| error.to_string()),
+    }
+}
+
+/// Each page is remembered, in one byte, until the end.
+fn pages(text: &str) -> Result<usize, String> {
+    const MOST: usize = 100_000_000;
+    let number = count(text)?;
+    let few = (number <= MOST).then_some(number);
+    few.ok_or_else(|| format!("expected a number from 1 to {MOST}"))
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    Method::from_bytes(text.as_bytes()).map_err(|_| "that is no method".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_spelled_as_in_curl() {
+        let line = "gannet get -k -i -v -f -s -H a:b -H c; -X PUT -d x -m 1.5 -A me -o out \
+                    --connect-timeout 2 --cacert ca --resolve a:1:127.0.0.1 --connect-to ::b: \
+                    --http2-prior-knowledge --max-size 1k --retry 0 https://a/";
+        let cli = Cli::try_parse_from(line.split_whitespace()).expect("known flags");
+        let Command::Get(get) = cli.command else {
+            panic!("not get")
+        };
+        assert_eq!(get.shared.headers.len(), 2);
+        assert_eq!(get.shared.method, Some(Method::PUT));
+    }
+
+    #[test]
+    fn a_source_of_urls_is_required_and_counts_start_at_one() {
+        for line in [
+            "gannet fetch",
+            "gannet get",
+            "gannet fetch -j 0 x",
+            "gannet fetch -i - -m 0",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `gannet get`: one URL, as curl fetches it.
+
+use std::io;
+use std::time::Duration;
+
+use gannet::{Engine, Error, Response, Target};
+
+use crate::args::GetArgs;
+use crate::exit::{Exit, Failure, say};
+use crate::options::{self, Template};
+use crate::output::Sink;
+use crate::signal::Interrupt;
+use crate::verbose;
+
+/// How long closing the connection may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Largest body unless told otherwise: one body in memory at a time may be large.
+const MAX_BODY: u64 = 1 << 30;
+
+pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::watch(|| ())?;
+    let silent = args.shared.silent;
+    let ended = tokio::select! {
+        ended = exchange(args) => ended,
+        () = interrupt.wait() => return Ok(Exit::Interrupted),
+    };
+    ended.map_err(|failure| {
+        if silent {
+            Failure::quiet(failure.exit)
+        } else {
+            failure
+        }
+    })
+}
+
+async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
+    let template = Template::new(&args.shared, args.head)?;
+    let mut config = options::config(&args.shared)?;
+    config.max_body = args.shared.max_size.unwrap_or(MAX_BODY);
+    let target = Target::parse(&args.url).map_err(|error| failed(&error))?;
+    let engine = Engine::builder()
+        .config(config)
+        .arbiters(1)
+        .start()
+        .map_err(Failure::start)?;
+    let response = engine.fetch(template.request(target.clone())).await;
+    // Nothing is left to finish; this only says goodbye to the server.
+    engine.shutdown(GOODBYE).await;
+    if args.verbose {
+        let told = told(&template, &target, response.as_ref().ok());
+        say(told.unwrap_or_default().trim_end());
+    }
+    let response = response.map_err(|error| failed(&error))?;
+    let refused = args.fail && response.status.as_u16() >= 400;
+    let status = response.status;
+    let sink = args.shared.output.clone();
+    let write = move || {
+        let head = if args.include || args.head {
+            head(&response)
+        } else {
+            Vec::new()
+        };
+        let body = if refused { &[][..] } else { &response.body };
+        let sink = Sink::open(sink.as_deref())?;
+        let name = sink.name.clone();
+        match sink.write(&[&head, body]) {
+            // Whoever read has read enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| Failure::output(name, &error)),
+        }
+    };
+    // Not here, so that an interrupt is noticed while nobody reads.
+    tokio::task::spawn_blocking(write)
+        .await
+        .map_err(Failure::start)??;
+    if refused {
+        let message = format!("http: the server answered {status}");
+        return Err(Failure::new(Exit::Failed, message));
+    }
+    Ok(Exit::Done)
+}
+
+fn failed(error: &Error) -> Failure {
+    Failure::new(Exit::Failed, format!("{}: {error}", error.kind()))
+}
+
+fn told(
+    template: &Template,
+    target: &Target,
+    response: Option<&Response>,
+) -> Result<String, std::fmt::Error> {
+    let request = verbose::request(template, target)?;
+    match response {
+        None => Ok(request),
+        Some(response) => {
+            let connection = verbose::connection(response, target)?;
+            Ok(connection + &request + &verbose::response(response)?)
+        }
+    }
+}
+
+/// The head as it would be in HTTP/1.1, which is what people expect to see.
+fn head(response: &Response) -> Vec<u8> {
+    let mut head = format!("{} {}\r\n", response.protocol, response.status.as_u16()).into_bytes();
+    for (name, value) in &response.headers {
+        for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            head.extend_from_slice(piece);
+        }
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}

@@ -1,0 +1,56 @@
+//! `gannet`: fetches many URLs at once over HTTP/2, from the command line.
+
+mod args;
+mod demo;
+mod exit;
+mod fetch;
+mod get;
+mod input;
+mod limit;
+mod options;
+mod output;
+mod parse;
+mod progress;
+mod report;
+mod row;
+mod run;
+mod serve;
+mod signal;
+mod verbose;
+
+use std::process;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Exit, Failure, say};
+
+fn main() {
+    let exit = run(Cli::parse()).unwrap_or_else(|failure| {
+        if let Some(message) = failure.message {
+            say(format_args!("gannet: {message}"));
+        }
+        failure.exit
+    });
+    // At once: a thread that waits for input would never end.
+    process::exit(exit as i32)
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    // One thread is enough: the engine has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::start)?;
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Get(args) => get::get(args).await,
+            Command::Fetch(args) => fetch::fetch(args).await,
+            Command::Demo(args) => demo::demo(args).await,
+            Command::Serve(args) => serve::serve(args).await,
+        }
+    });
+    // Without waiting for a write that may never end.
+    runtime.shutdown_background();
+    ended
+}

@@ -1,0 +1,81 @@
+//! The progress bar: on standard error, and only where somebody can see it.
+
+use std::env;
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+const TICK: Duration = Duration::from_millis(200);
+
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    failed: u64,
+}
+
+impl Progress {
+    /// A bar, if `wanted` and standard error is a terminal. Without a total it only counts.
+    pub(crate) fn new(wanted: bool, total: Option<u64>) -> Self {
+        let bar = if wanted && io::stderr().is_terminal() {
+            let bar = match total {
+                Some(total) => ProgressBar::new(total),
+                None => ProgressBar::no_length(),
+            };
+            if let Ok(style) = ProgressStyle::with_template(&template(total.is_some())) {
+                bar.set_style(style.with_key("rate", rate));
+            }
+            bar.enable_steady_tick(TICK);
+            bar
+        } else {
+            ProgressBar::hidden()
+        };
+        Self { bar, failed: 0 }
+    }
+
+    pub(crate) fn count(&mut self, success: bool) {
+        if !success {
+            self.failed += 1;
+            self.bar.set_message(format!(", {} failed", self.failed));
+        }
+        self.bar.inc(1);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Something to take the bar away with, on another task.
+    pub(crate) fn handle(&self) -> ProgressBar {
+        self.bar.clone()
+    }
+}
+
+fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
+    // What a bar cannot show is no reason to fail.
+    let _ = write!(text, "{:.0}", state.per_sec());
+}
+
+fn template(total: bool) -> String {
+    // https://no-color.org: any value but an empty one.
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = if plain { "" } else { ".cyan" };
+    if total {
+        format!("{{bar:30{color}}} {{human_pos}}/{{human_len}} ({{rate}}/s, {{eta}} left){{msg}}")
+    } else {
+        format!("{{spinner{color}}} {{human_pos}} done ({{rate}}/s, {{elapsed}}){{msg}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_well_formed() {
+        for total in [true, false] {
+            assert!(ProgressStyle::with_template(&template(total)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The exchange, as `--verbose` tells it, in the style of curl.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use gannet::{Response, Target};
+use http::header::{
+    AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, PROXY_AUTHORIZATION, SET_COOKIE,
+};
+
+use crate::options::Template;
+use crate::row::latin_1;
+
+/// Headers whose values are never shown: they let others act in the user's name.
+const SECRET: [HeaderName; 4] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE];
+
+/// The lines that begin with `>`.
+pub(crate) fn request(template: &Template, target: &Target) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    writeln!(
+        text,
+        "> {} {} HTTP/2",
+        template.method,
+        target.path_and_query()
+    )?;
+    if !template.headers.contains_key(HOST) {
+        let authority = target
+            .uri()
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        writeln!(text, "> host: {authority}")?;
+    }
+    headers(&mut text, '>', &template.headers)?;
+    if !template.body.is_empty() {
+        writeln!(text, "* sent {} bytes", template.body.len())?;
+    }
+    Ok(text)
+}
+
+/// How the response was reached: before the request.
+pub(crate) fn connection(response: &Response, target: &Target) -> Result<String, fmt::Error> {
+    let (receipt, mut text) = (&response.receipt, String::new());
+    let (peer, dial) = (&receipt.peer, &receipt.peer.dial);
+    writeln!(
+        text,
+        "* resolved {} in {}",
+        target.origin().host(),
+        Millis(dial.resolve)
+    )?;
+    writeln!(
+        text,
+        "* connected to {} in {}",
+        peer.address,
+        Millis(dial.tcp)
+    )?;
+    match &peer.tls {
+        Some(tls) => writeln!(
+            text,
+            "* TLS: {} / {} / ALPN {}, in {}",
+            tls.version,
+            tls.cipher_suite,
+            tls.alpn.as_deref().unwrap_or("none"),
+            Millis(dial.tls),
+        )?,
+        None => writeln!(text, "* no TLS: cleartext HTTP/2 with prior knowledge")?,
+    }
+    let kind = if receipt.reused { "open" } else { "new" };
+    writeln!(
+        text,
+        "* stream {} of {kind} connection {}",
+        receipt.stream, receipt.connection
+    )?;
+    Ok(text)
+}
+
+/// The lines that begin with `<`, and the times.
+pub(crate) fn response(response: &Response) -> Result<String, fmt::Error> {
+    let (receipt, mut text) = (&response.receipt, String::new());
+    writeln!(text, "< {} {}", response.protocol, response.status.as_u16())?;
+    headers(&mut text, '<', &response.headers)?;
+    if let Some(trailers) = &response.trailers {
+        writeln!(text, "* {} bytes, then trailers", response.body.len())?;
+        headers(&mut text, '<', trailers)?;
+    }
+    writeln!(
+        text,
+        "* {} bytes in {} attempts: stream after {}, head after {}, done after {}",
+        receipt.wire_bytes,
+        receipt.attempts,
+        Millis(receipt.queued),
+        Millis(receipt.first_byte),
+        Millis(receipt.done),
+    )?;
+    Ok(text)
+}
+
+fn headers(text: &mut String, mark: char, headers: &HeaderMap) -> fmt::Result {
+    for (name, value) in headers {
+        if SECRET.contains(name) {
+            writeln!(text, "{mark} {name}: [redacted]")?;
+        } else {
+            writeln!(text, "{mark} {name}: {}", shown(value.as_bytes()))?;
+        }
+    }
+    writeln!(text, "{mark}")
+}
+
+/// A value without what a terminal could take for a command.
+fn shown(value: &[u8]) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    latin_1(value).chars().map(plain).collect()
+}
+
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ms", self.0.as_secs_f64() * 1e3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderValue, Method};
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_shown_without_its_credentials() {
+        let mut template = Template {
+            method: Method::GET,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        };
+        for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+            template
+                .headers
+                .append(name, HeaderValue::from_static("secret"));
+        }
+        let odd = HeaderValue::from_bytes(b"a\x9bb\xe9").expect("a value");
+        template.headers.append("x", odd);
+        let target = Target::parse("https://a.test/b?c").expect("a URL");
+        let text = request(&template, &target).expect("text");
+        let expected = "> GET /b?c HTTP/2\n> host: a.test\n> authorization: [redacted]\n\
+                        > cookie: [redacted]\n> proxy-authorization: [redacted]\n\
+                        > x: a\u{fffd}bé\n>\n";
+        assert_eq!(text, expected);
+    }
+}
