@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use gannet::error::Part;
 use gannet::{Engine, Error, Response, Target};
 
 use crate::args::GetArgs;
@@ -82,7 +83,15 @@ async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
 }
 
 fn failed(error: &Error) -> Failure {
-    Failure::new(Exit::Failed, format!("{}: {error}", error.kind()))
+    let hint = match error {
+        Error::Tls { .. } => " (--cacert names whom to trust, -k trusts anyone)",
+        Error::BadRequest {
+            part: Part::Scheme, ..
+        } => " (--http2-prior-knowledge speaks HTTP/2 to http URLs)",
+        Error::TooLarge { .. } => " (--max-size allows more)",
+        _ => "",
+    };
+    Failure::new(Exit::Failed, format!("{}: {error}{hint}", error.kind()))
 }
 
 fn told(

@@ -84,7 +84,7 @@ pub(crate) fn response(response: &Response) -> Result<String, fmt::Error> {
     }
     writeln!(
         text,
-        "* {} bytes in {} attempts: stream after {}, head after {}, done after {}",
+        "* {} bytes, attempt {}: stream after {}, head after {}, done after {}",
         receipt.wire_bytes,
         receipt.attempts,
         Millis(receipt.queued),
