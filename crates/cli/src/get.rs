@@ -39,7 +39,7 @@ async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
     let template = Template::new(&args.shared, args.head)?;
     let mut config = options::config(&args.shared)?;
     config.max_body = args.shared.max_size.unwrap_or(MAX_BODY);
-    let target = Target::parse(&args.url).map_err(|error| failed(&error))?;
+    let target = Target::parse(&args.url).map_err(|error| plainly(&error, ""))?;
     let engine = Engine::builder()
         .config(config)
         .arbiters(1)
@@ -91,6 +91,10 @@ fn failed(error: &Error) -> Failure {
         Error::TooLarge { .. } => " (--max-size allows more)",
         _ => "",
     };
+    plainly(error, hint)
+}
+
+fn plainly(error: &Error, hint: &str) -> Failure {
     Failure::new(Exit::Failed, format!("{}: {error}{hint}", error.kind()))
 }
 
