@@ -89,7 +89,7 @@ impl Actor for Agent {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         if let Some(supervisor) = self.with.supervisor.as_ref().and_then(|s| s.upgrade()) {
-            supervisor.do_send(Ended("Agent"));
+            supervisor.do_send(Ended::Agent);
         }
     }
 }
@@ -134,24 +134,27 @@ impl Handler<Submit> for Agent {
 impl Handler<Failed> for Agent {
     type Result = ();
 
-    fn handle(&mut self, Failed { attempt, error }: Failed, ctx: &mut Self::Context) {
-        if self.with.gate.is_over() {
-            let sent = attempt.is_sent();
-            return attempt.answer(Err(Error::Closed { sent }));
-        }
+    fn handle(&mut self, Failed { mut attempt, error }: Failed, ctx: &mut Self::Context) {
+        let config = &self.with.config;
+        let tries = attempt.count(&error, now(), config);
         let method = attempt.request().method();
         match judge(
             method,
             &error,
-            attempt.number(),
-            self.with.config.max_attempts,
+            tries,
+            config.max_attempts,
+            config.max_refusals,
         ) {
             Verdict::GiveUp => attempt.answer(Err(error)),
             Verdict::Again { after } => {
                 log::retrying(&self.with.log, attempt.origin(), attempt.number(), &error);
+                attempt.doubt(error);
                 // Cancelled with the Agent, the attempt is dropped, which answers it.
                 ctx.run_later(after, |this, ctx| match attempt.watch().overdue(now()) {
                     Some(late) => attempt.answer(Err(late)),
+                    None if this.with.gate.is_over() => {
+                        attempt.answer(Err(Error::Closed { sent: false }));
+                    }
                     None => this.with.set_out(attempt, ctx),
                 });
             }

@@ -4,19 +4,20 @@
 //! |---|---|
 //! | open sockets | `max_connections` |
 //! | response bytes in flight | `max_connections` × `connection_window` |
-//! | response bytes assembled | fetches in flight × `max_body` |
-//! | fetches waiting | arbiters × `max_pending` |
+//! | response bytes assembled | fetches in flight × `max_body` × 2, for a buffer grows by doubling |
+//! | fetches waiting for a connection | arbiters × `max_pending` |
 //! | time of one fetch | `deadline` |
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
+pub use rustls::pki_types::CertificateDer;
 
 use crate::origin::Origin;
 
-/// Limits and settings of an engine.
+/// Limits and settings of an engine. A number of 0 counts as 1 where nothing could be fetched
+/// otherwise.
 ///
 /// ```
 /// let mut config = gannet::Config::default();
@@ -28,7 +29,7 @@ use crate::origin::Origin;
 pub struct Config {
     /// Sockets open at once, over all origins and arbiters; one that is closing counts until it is
     /// closed. Default 256: under the usual limit of 1,024 file descriptors, and about 9 MiB of
-    /// idle TLS sessions. At least 1.
+    /// idle TLS sessions.
     pub max_connections: usize,
     /// Streams open at once on one connection, whatever the server allows. Default 1,000: far
     /// above what servers grant (100 to 250), so that it only stops the absurd.
@@ -69,8 +70,13 @@ pub struct Config {
     /// worth, so that one unread response does not stall the rest.
     pub connection_window: u32,
 
-    /// Attempts per fetch, the first included. Default 3; 1 switches retries off.
+    /// Attempts per fetch that end without a response, refusals aside. Default 3; 1 switches
+    /// retries off, those of refusals included.
     pub max_attempts: u32,
+    /// Refusals per fetch: attempts that the server, by its own word, did not act on (RFC 9113
+    /// §8.7). Default 50: a server that ends a connection every few requests refuses the rest of
+    /// a burst again and again.
+    pub max_refusals: u32,
 
     /// Where trust comes from. Default: the system's roots.
     pub trust: Trust,
@@ -153,6 +159,7 @@ impl Default for Config {
             stream_window: 2 << 20,
             connection_window: 16 << 20,
             max_attempts: 3,
+            max_refusals: 50,
             trust: Trust::System,
             prior_knowledge: PriorKnowledge::None,
             resolve: Vec::new(),
@@ -174,6 +181,20 @@ impl PriorKnowledge {
 }
 
 impl Config {
+    /// With a 1 for each limit of 0 that would let nothing through, ever.
+    pub(crate) fn at_least_one(mut self) -> Self {
+        for limit in [
+            &mut self.max_connections,
+            &mut self.max_streams_per_connection,
+            &mut self.initial_streams,
+            &mut self.max_pending,
+            &mut self.max_pending_per_origin,
+        ] {
+            *limit = (*limit).max(1);
+        }
+        self
+    }
+
     /// Where to connect for `origin`: host and port after `connect_to`.
     pub(crate) fn place_of(&self, origin: &Origin) -> (String, u16) {
         let (host, port) = (origin.host(), origin.port());

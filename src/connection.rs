@@ -238,14 +238,18 @@ impl Handler<Close> for Connection {
 
     fn handle(&mut self, Close { now }: Close, ctx: &mut Self::Context) {
         self.drain("told to close", ctx);
-        if now && !self.streams.is_empty() {
-            ctx.stop();
+        if now {
+            // Each resets its stream and tells; the session then says goodbye as ever.
+            for stream in self.streams.values() {
+                stream.do_send(Close { now });
+            }
         }
     }
 }
 
 /// Polls the driver inside its actor. Owns the permit, and drops it after the socket.
 struct Driving {
+    // In this order: fields are dropped as they stand.
     driver: Driver,
     _permit: Option<Permit>,
 }

@@ -27,8 +27,8 @@ use crate::response::Response;
 
 /// A running fetch engine. Cloning copies a handle.
 ///
-/// The engine stops when the last handle and the last [`Agent`] address are gone; fetches still
-/// open are then answered [`Error::Closed`]. To stop it in order, [`shutdown`](Self::shutdown).
+/// The engine stops when the last handle and the last [`Agent`] address are gone, and nothing is
+/// in flight. To stop it in order, [`shutdown`](Self::shutdown).
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -170,11 +170,10 @@ impl Engine {
             // An error says that the shard had left before.
             let _ = left.await;
         }
+        // What the threads' actors still hold is answered on the way out.
         if let Some(threads) = &self.inner.threads {
             threads.stop();
         }
-        // Whatever the closed connections still held is answered by its own end.
-        gate.emptied().await;
     }
 
     #[cfg(feature = "fault-injection")]

@@ -111,7 +111,7 @@ pub enum Error {
         /// The limit that was hit, in bytes.
         limit: u64,
     },
-    /// The engine is shut down, or shutting down.
+    /// The engine is shut down, or shutting down; or the Agent that was asked is gone.
     Closed {
         /// Whether the request may have reached the server.
         sent: bool,
@@ -273,7 +273,7 @@ impl fmt::Display for Error {
             Self::Disconnected { source, .. } => write!(f, "the connection broke: {source}"),
             Self::Protocol { detail } => write!(f, "HTTP was broken: {detail}"),
             Self::TooLarge { limit } => write!(f, "the body exceeds {limit} bytes"),
-            Self::Closed { .. } => f.write_str("the engine is shut down"),
+            Self::Closed { .. } => f.write_str("the engine, or the Agent asked, is shut down"),
             Self::Internal { .. } => f.write_str("an actor of the engine ended unexpectedly"),
         }
     }

@@ -10,7 +10,7 @@
 //! | `StreamDone` | Stream → Connection | the stream is off the session |
 //! | `Granted` | ledger of sockets → Pool | the place you waited for |
 //! | `Evict` | ledger of sockets → Pool | close this idle connection, another origin waits |
-//! | `Close` | Shard → Pool → Connection | take nothing new, finish, say GOAWAY, close |
+//! | `Close` | Shard → Pool → Connection → Stream | take nothing new, finish, say GOAWAY, close |
 //! | `Shutdown` | Engine → Shard | let what is open finish within a grace, then close everything |
 //! | `Ended` | Pool, Agent → Shard | the actor is gone: start another |
 //! | `Drill` | a caller → any actor | panic or stop (feature `fault-injection`) |
@@ -175,9 +175,12 @@ pub(crate) struct Shutdown {
 }
 
 /// An actor under supervision is gone.
-#[derive(Clone, Copy, Debug, Message)]
+#[derive(Clone, Copy, Debug, Eq, Message, PartialEq)]
 #[rtype(result = "()")]
-pub(crate) struct Ended(pub(crate) &'static str);
+pub(crate) enum Ended {
+    Pool,
+    Agent,
+}
 
 /// Tells a supervisor of an actor's end; kept by the actor, sent from its `stopped`.
 pub(crate) type Supervisor = WeakRecipient<Ended>;

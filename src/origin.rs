@@ -2,9 +2,11 @@
 //! it for.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use http::Uri;
+use http::uri::Authority;
 use url::{Host, Url};
 
 use crate::error::{Error, Part};
@@ -146,9 +148,12 @@ impl TryFrom<&Url> for Target {
             .filter(|port| *port != 0)
             .ok_or_else(|| Error::bad(Part::Port, "0 cannot be connected to"))?;
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+        let authority =
+            Authority::try_from(authority).map_err(|e| Error::bad(Part::Host, e.to_string()))?;
         let uri = Uri::builder()
             .scheme(url.scheme())
-            .authority(&url[url::Position::BeforeHost..url::Position::AfterPort])
+            .authority(authority)
             .path_and_query(path)
             .build()
             .map_err(|e| Error::bad(Part::Path, e.to_string()))?;
@@ -175,6 +180,23 @@ fn checked_host(url: &Url) -> Result<Arc<str>, Error> {
         Some(Host::Ipv4(address)) => Ok(address.to_string().into()),
         Some(Host::Ipv6(address)) => Ok(address.to_string().into()),
         None => Err(Error::bad(Part::Host, "it is missing")),
+    }
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text)
+    }
+}
+
+/// The origin of any URL in it.
+impl FromStr for Origin {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Ok(Target::parse(text)?.origin)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod ledger;
 mod routes;
+mod serve;
 mod site;
 mod sweep;
 
@@ -20,18 +21,18 @@ pub(crate) use crate::pool::routes::Routes;
 
 use crate::clock::now;
 use crate::config::Config;
-use crate::connection::{Connection, Setup};
+use crate::connection::Connection;
 use crate::error::Error;
 use crate::message::attempt::Attempt;
 use crate::message::{
-    Close, ConnectionEvent, ConnectionId, Ended, Evict, Granted, News, Permit, Supervisor,
+    Close, ConnectionEvent, ConnectionId, Ended, Evict, Granted, News, Supervisor,
 };
 use crate::net::Dialer;
 use crate::origin::Origin;
 use crate::policy::admission::{Admit, Facts, admit};
 use crate::policy::slots::Slots;
 use crate::pool::ledger::Reach;
-use crate::pool::site::{Link, Seat, Site};
+use crate::pool::site::{Link, Site};
 
 /// Routes each attempt to the connection of its origin.
 pub(crate) struct Pool {
@@ -43,6 +44,8 @@ pub(crate) struct Pool {
     pending: usize,
     /// When the queues are next looked through.
     sweep: Option<(Instant, SpawnHandle)>,
+    /// When they last were.
+    swept: Option<Instant>,
     is_closing: bool,
 }
 
@@ -65,119 +68,19 @@ impl Pool {
             connections: HashMap::new(),
             pending: 0,
             sweep: None,
+            swept: None,
             is_closing: false,
         }
     }
 
-    fn enqueue(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
-        let origin = attempt.origin().clone();
-        let due = attempt.watch().due();
-        let site = self.sites.entry(origin.clone()).or_default();
-        site.waiting.push_back(attempt);
-        self.pending += 1;
-        self.arm_sweep(due, ctx);
-        self.serve(&origin, ctx);
-    }
-
-    /// Does what can be done for who waits for `origin`: gives out slots, or sees to a connection.
-    fn serve(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
-        loop {
-            let Some(site) = self.sites.get_mut(origin) else {
-                return;
-            };
-            if site.waiting.is_empty() {
-                return self.rest(origin);
-            }
-            match site.link {
-                Link::Open(..) if site.link.has_room() => self.give_head(origin),
-                Link::Open(..) | Link::Dialing(_) | Link::Wished => return,
-                Link::Absent => match self.with.ledger.acquire(self.with.shard, origin) {
-                    Some(permit) => return self.open(origin, permit, ctx),
-                    None => {
-                        site.link = Link::Wished;
-                        return;
-                    }
-                },
-            }
-        }
-    }
-
-    /// Hands the head of the queue to the site's connection, which has room.
-    fn give_head(&mut self, origin: &Origin) {
-        let Some(site) = self.sites.get_mut(origin) else {
-            return;
-        };
-        let Link::Open(seat, slots) = &mut site.link else {
-            return;
-        };
-        // Chosen for eviction in this very moment: the connection goes, the queue stays.
-        if seat.is_idle && !self.with.ledger.busy(seat.serial) {
-            site.link = Link::Absent;
-            return;
-        }
-        seat.is_idle = false;
-        while slots.has_room() {
-            let Some(attempt) = site.waiting.pop_front() else {
-                return;
-            };
-            self.pending -= 1;
-            if attempt.is_cancelled() {
-                continue;
-            }
-            if let Some(error) = attempt.watch().overdue(now()) {
-                attempt.finish(Err(error));
-                continue;
-            }
-            slots.take();
-            seat.used = seat.used.max(attempt.watch().accepted());
-            seat.address.do_send(attempt);
-        }
-    }
-
-    /// Nobody waits for `origin`: what it has, others may need.
-    fn rest(&mut self, origin: &Origin) {
-        let Some(site) = self.sites.get_mut(origin) else {
-            return;
-        };
-        match &mut site.link {
-            Link::Open(seat, slots) if slots.is_idle() && !seat.is_idle => {
-                seat.is_idle = true;
-                self.with.ledger.idle(seat.serial, seat.used);
-            }
-            Link::Wished => {
-                self.with.ledger.give_up(self.with.shard, origin);
-                site.link = Link::Absent;
-            }
-            _ => {}
-        }
-        if site.is_forgettable() {
-            self.sites.remove(origin);
-        }
-    }
-
-    fn open(&mut self, origin: &Origin, permit: Permit, ctx: &mut Context<Self>) {
-        let serial = permit.serial();
-        let address = Connection::new(Setup {
-            id: ConnectionId {
-                origin: origin.clone(),
-                serial,
-            },
-            permit,
-            config: Arc::clone(&self.with.config),
-            dialer: Arc::clone(&self.with.dialer),
-            log: self.with.log.clone(),
-            owner: ctx.address().downgrade().recipient(),
-        })
-        .start();
-        self.connections
-            .insert(serial, (origin.clone(), address.clone()));
-        if let Some(site) = self.sites.get_mut(origin) {
-            site.link = Link::Dialing(Seat {
-                serial,
-                address,
-                used: now(),
-                is_idle: false,
-            });
+    fn facts(&self, origin: &Origin) -> Facts {
+        let site = self.sites.get(origin);
+        Facts {
+            has_room: site.is_some_and(|site| site.link.has_room()),
+            waiting: site.map_or(0, |site| site.waiting.len()),
+            pending: self.pending,
+            max_waiting: self.with.config.max_pending_per_origin,
+            max_pending: self.with.config.max_pending,
         }
     }
 
@@ -266,12 +169,13 @@ impl Actor for Pool {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        self.with.ledger.leave(self.with.shard);
         // Nobody else holds them: without this they would stay open for ever.
         for (_, connection) in self.connections.values() {
             connection.do_send(Close { now: false });
         }
         if let Some(supervisor) = self.with.supervisor.upgrade() {
-            supervisor.do_send(Ended("Pool"));
+            supervisor.do_send(Ended::Pool);
         }
     }
 }
@@ -283,16 +187,18 @@ impl Handler<Attempt> for Pool {
         if self.is_closing {
             return attempt.finish(Err(Error::Closed { sent: false }));
         }
-        let site = self.sites.get(attempt.origin());
-        let verdict = admit(Facts {
-            has_room: site.is_some_and(|site| site.link.has_room()),
-            waiting: site.map_or(0, |site| site.waiting.len()),
-            pending: self.pending,
-            max_waiting: self.with.config.max_pending_per_origin,
-            max_pending: self.with.config.max_pending,
-        });
+        if attempt.is_cancelled() {
+            return;
+        }
+        if let Some(error) = attempt.watch().overdue(now()) {
+            return attempt.finish(Err(error));
+        }
+        let mut verdict = admit(self.facts(attempt.origin()));
+        if matches!(verdict, Admit::Refuse { .. }) && self.sweep_again(ctx) {
+            verdict = admit(self.facts(attempt.origin()));
+        }
         match verdict {
-            Admit::Reuse | Admit::Wait => self.enqueue(attempt, ctx),
+            Admit::Take => self.take(attempt, ctx),
             Admit::Refuse { limit } => attempt.finish(Err(Error::Overloaded { limit })),
         }
     }
@@ -344,6 +250,7 @@ impl Handler<Close> for Pool {
 
     fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
         self.is_closing = true;
+        self.with.ledger.leave(self.with.shard);
         for (_, mut site) in self.sites.drain() {
             for attempt in site.waiting.drain(..) {
                 attempt.finish(Err(Error::Closed { sent: false }));

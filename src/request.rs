@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, uri::Authority};
 
 use crate::error::{Error, Part};
 use crate::origin::Target;
@@ -88,7 +89,9 @@ impl Request {
     {
         match (name.try_into(), value.try_into()) {
             (Ok(name), Ok(value)) => {
-                self.headers.append(name, value);
+                if self.headers.try_append(name, value).is_err() {
+                    self.fail(Part::HeaderName, "there are too many headers");
+                }
             }
             (Err(_), _) => self.fail(Part::HeaderName, "it is no token (RFC 9110 §5.1)"),
             (_, Err(_)) => self.fail(Part::HeaderValue, "it has a CR, LF, NUL or control byte"),
@@ -150,7 +153,7 @@ impl Request {
                 Part::Method,
                 "CONNECT asks for a tunnel, not a response",
             )),
-            Ok(target) => Ok(target),
+            Ok(target) => self.check_host().map(|()| target),
             Err(error) => Err(error.clone()),
         }
     }
@@ -175,6 +178,17 @@ impl Request {
 
     pub(crate) fn overrides(&self) -> Overrides {
         self.overrides
+    }
+
+    /// A `Host` of the caller's becomes `:authority`, which has no userinfo (RFC 9113 §8.3.1).
+    fn check_host(&self) -> Result<(), Error> {
+        let Some(host) = self.headers.get(header::HOST) else {
+            return Ok(());
+        };
+        match Authority::try_from(host.as_bytes()) {
+            Ok(host) if !host.as_str().contains('@') => Ok(()),
+            _ => Err(Error::bad(Part::HeaderValue, "Host is no host and port")),
+        }
     }
 
     fn fail(&mut self, part: Part, reason: &'static str) {
@@ -220,6 +234,26 @@ mod tests {
                 ("c", b"caf\xe9")
             ]
         );
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_refused_before_any_dial() {
+        let with = |host| {
+            Request::get("http://a/")
+                .header("host", host)
+                .check()
+                .is_ok()
+        };
+        assert!(with("b.test") && with("b.test:8080") && with("[::1]:80"));
+        assert!(!with("a b") && !with("user:secret@b.test") && !with(""));
+    }
+
+    #[test]
+    fn no_number_of_headers_makes_it_panic() {
+        let many = (0..40_000).fold(Request::get("http://a/"), |r, i| {
+            r.header(format!("x-{i}"), "1")
+        });
+        assert!(many.check().is_err());
     }
 
     #[test]

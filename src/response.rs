@@ -34,7 +34,8 @@ pub enum Protocol {
     Http2,
 }
 
-/// How a response was come by. Times count from the moment an Agent accepted the fetch.
+/// How a response was come by. Times count from the moment the fetch was asked for: when an Agent
+/// took its message, or when the future of `Engine::fetch` was first polled.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Receipt {

@@ -9,7 +9,7 @@ use std::task::{Context as Turn, Poll};
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WeakRecipient, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WeakRecipient, WrapFuture,
 };
 use http::{HeaderMap, Method, StatusCode, header};
 use tokio::time::Sleep;
@@ -17,8 +17,8 @@ use tokio::time::Sleep;
 use crate::clock::now;
 use crate::config::Config;
 use crate::error::{Error, Phase};
-use crate::message::StreamDone;
 use crate::message::attempt::Attempt;
+use crate::message::{Close, StreamDone};
 use crate::policy::deadline::Watch;
 use crate::response::{Peer, Receipt, Response};
 use crate::session::{Exchange, Session};
@@ -82,6 +82,14 @@ impl Actor for Stream {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.announce();
+    }
+}
+
+impl Handler<Close> for Stream {
+    type Result = ();
+
+    fn handle(&mut self, _: Close, ctx: &mut Self::Context) {
+        ctx.stop();
     }
 }
 
@@ -222,7 +230,6 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 mod fault {
     use super::*;
     use crate::message::Drill;
-    use actix::Handler;
 
     impl Handler<Drill> for Stream {
         type Result = ();

@@ -86,8 +86,12 @@ impl Builder {
             })
         });
         let shards: Vec<_> = shards.collect();
-        // The threads are running and have nothing else to do: this wait is short.
-        staffed.iter().take(shards.len()).for_each(drop);
+        // The threads are running and have nothing else to do: this wait is short. It ends, too,
+        // should one of them not get so far.
+        drop(ready);
+        if staffed.iter().take(shards.len()).count() < shards.len() {
+            return Err(io::Error::other("an arbiter ended at its start"));
+        }
         Ok(Engine::new(with, shards, Some(threads)))
     }
 
@@ -107,7 +111,7 @@ impl Builder {
 
     fn shared(self, shards: usize) -> shard::With {
         let log = self.log.unwrap_or_else(log::discard);
-        let config = Arc::new(self.config);
+        let config = Arc::new(self.config.at_least_one());
         log::started(&log, shards, config.max_connections);
         shard::With {
             shard: 0,

@@ -23,8 +23,10 @@ use crate::pool::{self, Ledger, Pool, Routes};
 pub(crate) struct Shard {
     with: With,
     pool: Option<Addr<Pool>>,
-    /// Set once the end has been called; told when the Pool is gone.
+    /// Set once the end is near; told when all is closed.
     leaving: Option<Vec<oneshot::Sender<()>>>,
+    /// Set once the grace is over.
+    is_closing: bool,
 }
 
 /// What all shards of an engine share.
@@ -66,6 +68,7 @@ impl Shard {
             with,
             pool: None,
             leaving: None,
+            is_closing: false,
         };
         shard.start_pool(ctx.address().downgrade().recipient());
         shard.start_agent(ctx.address().downgrade().recipient());
@@ -97,23 +100,48 @@ impl Shard {
     fn close(&mut self, ctx: &mut Context<Self>) {
         let now = self.with.gate.inside() > 0;
         self.with.gate.call_time();
+        self.is_closing = true;
         if let Some(pool) = &self.pool {
             pool.do_send(Close { now });
         }
         // Connections bound their own goodbyes; this bounds the connections.
-        ctx.run_later(self.with.config.close_timeout * 2, |this, ctx| {
-            this.leave(ctx)
-        });
+        let bound = self.with.config.close_timeout.saturating_mul(2);
+        ctx.run_later(bound, |this, ctx| this.leave(ctx));
+    }
+
+    /// The Pool is gone; what is still inside is on its way out, unless it is held on a thread that
+    /// nobody runs.
+    fn on_pool_gone(&mut self, ctx: &mut Context<Self>) {
+        let (gate, bound) = (Arc::clone(&self.with.gate), self.with.config.close_timeout);
+        let emptied = async move {
+            let _ = tokio::time::timeout(bound, gate.emptied()).await;
+        };
+        ctx.spawn(
+            emptied
+                .into_actor(self)
+                .map(|(), this, ctx| this.leave(ctx)),
+        );
     }
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
-        self.pool = None;
-        self.with.routes.seat(self.with.shard, None);
-        self.with.residents.seat(self.with.shard, None);
+        self.vacate();
         for done in self.leaving.take().unwrap_or_default() {
             let _ = done.send(());
         }
         ctx.stop();
+    }
+
+    fn vacate(&mut self) {
+        self.pool = None;
+        self.with.routes.seat(self.with.shard, None);
+        self.with.residents.seat(self.with.shard, None);
+    }
+}
+
+impl Drop for Shard {
+    /// However it ends, nobody is to wait for an Agent that is never seated again.
+    fn drop(&mut self) {
+        self.vacate();
     }
 }
 
@@ -124,18 +152,16 @@ impl Actor for Shard {
 impl Handler<Ended> for Shard {
     type Result = ();
 
-    fn handle(&mut self, Ended(actor): Ended, ctx: &mut Self::Context) {
-        if self.leaving.is_some() {
-            if actor == "Pool" {
-                self.leave(ctx);
-            }
-            return;
+    fn handle(&mut self, ended: Ended, ctx: &mut Self::Context) {
+        match ended {
+            Ended::Pool if self.is_closing => return self.on_pool_gone(ctx),
+            Ended::Agent if self.is_closing => return,
+            Ended::Pool | Ended::Agent => log::actor_ended(&self.with.log, ended),
         }
-        log::actor_ended(&self.with.log, actor);
         let supervisor = ctx.address().downgrade().recipient();
-        match actor {
-            "Pool" => self.start_pool(supervisor),
-            _ => self.start_agent(supervisor),
+        match ended {
+            Ended::Pool => self.start_pool(supervisor),
+            Ended::Agent => self.start_agent(supervisor),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::message::gate::Pass;
 use crate::origin::{Origin, Target};
 use crate::policy::deadline::Watch;
 use crate::policy::limit::Allowance;
+use crate::policy::retry::Tries;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -39,8 +40,11 @@ struct Inner {
     watch: Watch,
     attempts: u32,
     sent: bool,
+    tries: Tries,
+    /// Of an earlier attempt that the server may have acted on.
+    doubt: Option<Error>,
     /// Dropped last, so that a shutdown which waits for the gate waits for the answer.
-    _pass: Pass,
+    pass: Pass,
 }
 
 /// Where the answer goes; `None` if nobody wants it.
@@ -73,7 +77,9 @@ impl Attempt {
                 watch,
                 attempts: 0,
                 sent: false,
-                _pass: pass,
+                tries: Tries::default(),
+                doubt: None,
+                pass,
             })),
             home: None,
         })
@@ -86,6 +92,22 @@ impl Attempt {
         fetch.sent = false;
         fetch.watch.enter(Phase::Queue, now, config.acquire_timeout);
         self.home = Some(home);
+    }
+
+    /// An attempt is over; whatever wait follows starts now.
+    pub(crate) fn count(&mut self, error: &Error, now: Instant, config: &Config) -> Tries {
+        let fetch = self.inner_mut();
+        fetch.watch.enter(Phase::Queue, now, config.acquire_timeout);
+        fetch.tries.count(error);
+        fetch.tries
+    }
+
+    /// Keeps in mind an error after which the server may have acted on the request. From then on
+    /// no answer may claim that it did not.
+    pub(crate) fn doubt(&mut self, error: Error) {
+        if !error.is_unprocessed() {
+            self.inner_mut().doubt = Some(error);
+        }
     }
 
     pub(crate) fn request(&self) -> &Request {
@@ -112,10 +134,6 @@ impl Attempt {
     /// From here on the request may have reached the server.
     pub(crate) fn mark_sent(&mut self) {
         self.inner_mut().sent = true;
-    }
-
-    pub(crate) fn is_sent(&self) -> bool {
-        self.inner().sent
     }
 
     /// How much body this fetch may bring.
@@ -153,22 +171,26 @@ impl Attempt {
     }
 
     fn fail(&mut self, error: Error) {
+        let Some(fetch) = &self.fetch else { return };
         if self.is_cancelled() {
             self.fetch = None;
             return;
+        }
+        // Not by way of the Agent, which may be on a thread that nobody runs any more.
+        if fetch.pass.is_over() {
+            let sent = fetch.sent;
+            return self.deliver(Err(Error::Closed { sent }));
         }
         let Some(home) = self.home.take() else {
             return self.deliver(Err(error));
         };
         // The baton that travels home has no home: dropped in the mailbox of a dead Agent, it
         // answers the caller.
-        if let Some(fetch) = self.fetch.take() {
-            let attempt = Self {
-                fetch: Some(fetch),
-                home: None,
-            };
-            home.do_send(Failed { attempt, error });
-        }
+        let attempt = Self {
+            fetch: self.fetch.take(),
+            home: None,
+        };
+        home.do_send(Failed { attempt, error });
     }
 
     fn deliver(&mut self, outcome: Result<Response, Error>) {
@@ -176,6 +198,10 @@ impl Attempt {
         if let Some(mut fetch) = self.fetch.take()
             && let Some(caller) = fetch.caller.take()
         {
+            let outcome = outcome.map_err(|error| match fetch.doubt.take() {
+                Some(doubt) if error.is_unprocessed() => doubt,
+                _ => error,
+            });
             let _ = caller.send(outcome);
         }
     }

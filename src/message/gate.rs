@@ -60,6 +60,13 @@ impl Gate {
     }
 }
 
+impl Pass {
+    /// Whether time has been called.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.is_over()
+    }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
         let before = self.0.inside.fetch_sub(1, Ordering::SeqCst);

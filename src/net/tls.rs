@@ -27,11 +27,10 @@ const OFFERED: &str = "h2";
 pub(crate) struct Tls {
     trust: Trust,
     /// Made at first use: reading the system's roots is slow, and an engine that never speaks TLS
-    /// should start where there are none.
-    connector: OnceLock<Result<Connector, Arc<io::Error>>>,
+    /// should start where there are none. A failure is not kept; the next dial tries again.
+    connector: OnceLock<Connector>,
 }
 
-#[derive(Clone)]
 struct Connector(TlsConnector);
 
 impl std::fmt::Debug for Connector {
@@ -48,17 +47,23 @@ impl Tls {
         }
     }
 
+    fn connector(&self) -> Result<&Connector, Error> {
+        if let Some(connector) = self.connector.get() {
+            return Ok(connector);
+        }
+        let made = connector(&self.trust).map_err(|e| Error::Tls {
+            source: Arc::new(io::Error::other(e)),
+        })?;
+        Ok(self.connector.get_or_init(|| made))
+    }
+
     /// Shakes hands over `tcp` with `host`, and insists on HTTP/2.
     pub(crate) async fn shake_hands(
         &self,
         host: &str,
         tcp: TcpStream,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), Error> {
-        let connector = self
-            .connector
-            .get_or_init(|| connector(&self.trust).map_err(|e| Arc::new(io::Error::other(e))))
-            .clone()
-            .map_err(|source| Error::Tls { source })?;
+        let connector = self.connector()?;
         // SNI names have no trailing dot (RFC 6066 §3).
         let name = host.strip_suffix('.').unwrap_or(host).to_owned();
         let name = ServerName::try_from(name).map_err(|e| Error::Tls {

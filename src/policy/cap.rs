@@ -5,21 +5,25 @@
 //!  waiting ──────────▶ open: busy ◀──▶ idle ──▶ closing ──▶ gone
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::time::Instant;
 
 use crate::policy::eviction::Eviction;
 
 /// Counts sockets, queues who waits for one, and asks the eviction policy when one must go.
 ///
-/// `W` names who waits.
+/// `W` names who waits; the same name waits once.
 #[derive(Debug)]
 pub(crate) struct Cap<W> {
     max: usize,
     last: u64,
     sockets: HashMap<u64, Socket>,
     closing: usize,
-    waiting: VecDeque<W>,
+    last_ticket: u64,
+    /// Who waits, in order of coming.
+    waiting: BTreeMap<u64, W>,
+    tickets: HashMap<W, u64>,
     eviction: Box<dyn Eviction>,
 }
 
@@ -39,7 +43,7 @@ pub(crate) enum Acquire {
     Wait { evict: Option<u64> },
 }
 
-impl<W: PartialEq> Cap<W> {
+impl<W: Clone + Eq + Hash> Cap<W> {
     /// At most `max` sockets; 0 counts as 1, or nothing could ever be fetched.
     pub(crate) fn new(max: usize, eviction: Box<dyn Eviction>) -> Self {
         Self {
@@ -47,7 +51,9 @@ impl<W: PartialEq> Cap<W> {
             last: 0,
             sockets: HashMap::new(),
             closing: 0,
-            waiting: VecDeque::new(),
+            last_ticket: 0,
+            waiting: BTreeMap::new(),
+            tickets: HashMap::new(),
             eviction,
         }
     }
@@ -57,7 +63,11 @@ impl<W: PartialEq> Cap<W> {
         if self.waiting.is_empty() && self.sockets.len() < self.max {
             return Acquire::Granted(self.open());
         }
-        self.waiting.push_back(who);
+        if !self.tickets.contains_key(&who) {
+            self.last_ticket += 1;
+            self.tickets.insert(who.clone(), self.last_ticket);
+            self.waiting.insert(self.last_ticket, who);
+        }
         Acquire::Wait {
             evict: self.evict(),
         }
@@ -65,7 +75,15 @@ impl<W: PartialEq> Cap<W> {
 
     /// `who` no longer waits. A socket already closing for it goes to the next in line.
     pub(crate) fn give_up(&mut self, who: &W) {
-        self.waiting.retain(|w| w != who);
+        if let Some(ticket) = self.tickets.remove(who) {
+            self.waiting.remove(&ticket);
+        }
+    }
+
+    /// All that `is_gone` picks no longer wait.
+    pub(crate) fn give_up_all(&mut self, is_gone: impl Fn(&W) -> bool) {
+        self.waiting.retain(|_, who| !is_gone(who));
+        self.tickets.retain(|who, _| !is_gone(who));
     }
 
     /// A stream opens on an idle socket. `false`: it was chosen for closing meanwhile, and must
@@ -106,7 +124,8 @@ impl<W: PartialEq> Cap<W> {
             Socket::Closing => self.closing -= 1,
             Socket::Idle | Socket::Busy => self.eviction.remove(socket),
         }
-        let who = self.waiting.pop_front()?;
+        let (_, who) = self.waiting.pop_first()?;
+        self.tickets.remove(&who);
         Some((who, self.open()))
     }
 
@@ -121,9 +140,15 @@ impl<W: PartialEq> Cap<W> {
         if self.waiting.len() <= self.closing {
             return None;
         }
-        let socket = self.eviction.choose()?;
-        self.closing(socket);
-        Some(socket)
+        // A policy is anyone's code: its choice is taken only if it is one that was offered.
+        for _ in 0..=self.sockets.len() {
+            let socket = self.eviction.choose()?;
+            if self.sockets.get(&socket) == Some(&Socket::Idle) {
+                self.closing(socket);
+                return Some(socket);
+            }
+        }
+        None
     }
 }
 
@@ -132,6 +157,7 @@ mod tests {
     use super::*;
     use crate::policy::eviction::Lru;
     use proptest::prelude::*;
+    use std::collections::VecDeque;
     use std::time::Duration;
 
     fn cap(max: usize) -> Cap<char> {
@@ -162,6 +188,36 @@ mod tests {
         assert_eq!(cap.acquire('c'), Acquire::Wait { evict: None });
         cap.give_up(&'b');
         assert_eq!(cap.closed(1), Some(('c', 2)));
+    }
+
+    #[test]
+    fn a_policy_cannot_close_what_was_not_offered() {
+        #[derive(Debug)]
+        struct Wild;
+        impl Eviction for Wild {
+            fn idle(&mut self, _: u64, _: Instant) {}
+            fn remove(&mut self, _: u64) {}
+            fn choose(&mut self) -> Option<u64> {
+                Some(1)
+            }
+        }
+        let mut cap = Cap::new(1, Box::new(Wild));
+        assert_eq!(cap.acquire('a'), Acquire::Granted(1));
+        assert_eq!(cap.acquire('b'), Acquire::Wait { evict: None }, "1 is busy");
+        assert_eq!(cap.idle(1, Instant::now()), Some(1));
+    }
+
+    #[test]
+    fn who_waits_already_keeps_its_place_and_all_of_a_kind_may_leave() {
+        let mut cap = cap(1);
+        assert_eq!(cap.acquire('a'), Acquire::Granted(1));
+        for who in ['b', 'c', 'b', 'd'] {
+            assert_eq!(cap.acquire(who), Acquire::Wait { evict: None });
+        }
+        cap.give_up_all(|who| *who == 'c');
+        assert_eq!(cap.closed(1), Some(('b', 2)));
+        assert_eq!(cap.closed(2), Some(('d', 3)));
+        assert_eq!(cap.closed(3), None);
     }
 
     proptest! {

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 /// Chooses among idle connections. Told of every change, so that a choice need not look at all.
 ///
-/// A connection is idle while no stream is open on it; only idle ones are ever offered, so no
-/// policy can close a connection that is at work.
+/// A connection is idle while no stream is open on it; only idle ones are ever offered, and a choice
+/// that was not offered is passed over, so no policy can close a connection that is at work. It is
+/// called under the lock of the engine's ledger of sockets: it should be quick, and must not panic.
 pub trait Eviction: fmt::Debug + Send {
     /// `connection` has become idle, and may be chosen from now on. The last fetch given to it
     /// was accepted at `used`.

@@ -32,7 +32,7 @@ struct Books {
 }
 
 /// A Pool waits for a place for one origin.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Wish {
     shard: Shard,
     origin: Origin,
@@ -108,28 +108,35 @@ impl Ledger {
         Permit::new(serial, move || ledger.closed(serial))
     }
 
+    /// A Pool is gone, or wants nothing more.
+    pub(crate) fn leave(&self, shard: Shard) {
+        self.books().cap.give_up_all(|wish| wish.shard == shard);
+    }
+
     /// A socket is gone: its place goes to the first who waits and can be reached.
-    fn closed(self: &Arc<Self>, serial: u64) {
-        let mut books = self.books();
-        books.owners.remove(&serial);
-        let Some((wish, serial)) = books.cap.closed(serial) else {
-            return;
-        };
-        books.owners.insert(serial, wish.shard);
-        let reach = books.pools.get(&wish.shard).cloned();
-        // Unlocked first: an undeliverable permit is dropped, and comes back here.
-        drop(books);
-        let permit = self.permit(serial);
-        if let Some(pool) = reach.and_then(|reach| reach.granted.upgrade()) {
-            pool.do_send(Granted {
-                origin: wish.origin,
-                permit,
-            });
+    fn closed(self: &Arc<Self>, mut serial: u64) {
+        loop {
+            let mut books = self.books();
+            books.owners.remove(&serial);
+            let Some((Wish { shard, origin }, next)) = books.cap.closed(serial) else {
+                return;
+            };
+            books.owners.insert(next, shard);
+            let reach = books.pools.get(&shard).cloned();
+            // Unlocked first: a permit that dies in a mailbox comes back here.
+            drop(books);
+            let pool = reach.and_then(|reach| reach.granted.upgrade());
+            if let Some(pool) = pool.filter(actix::Recipient::connected) {
+                let permit = self.permit(next);
+                return pool.do_send(Granted { origin, permit });
+            }
+            // In a loop, not by way of a dropped permit: thousands may wait for a dead Pool.
+            serial = next;
         }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
-        // No step of the books can panic half-way and leave them wrong.
+        // Our own steps do not panic half-way; an eviction policy has promised not to.
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,10 +13,22 @@ const SWEEP_AT_MOST: Duration = Duration::from_millis(20);
 const SWEEP_AT_LEAST: Duration = Duration::from_secs(1);
 
 impl Pool {
+    /// Sweeps before its time, because a queue is full; not if that was only just done.
+    pub(super) fn sweep_again(&mut self, ctx: &mut Context<Self>) -> bool {
+        let is_due = self.swept.is_none_or(|at| now() >= at + SWEEP_AT_MOST);
+        if is_due {
+            self.sweep(ctx);
+        }
+        is_due
+    }
+
     /// Answers who has waited too long, forgets who has left, and looks again when that is due.
     pub(super) fn sweep(&mut self, ctx: &mut Context<Self>) {
-        self.sweep = None;
+        if let Some((_, handle)) = self.sweep.take() {
+            ctx.cancel_future(handle);
+        }
         let now = now();
+        self.swept = Some(now);
         let mut next = None;
         let mut emptied = Vec::new();
         for (origin, site) in &mut self.sites {

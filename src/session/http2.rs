@@ -111,8 +111,6 @@ impl Driver {
             && matches!(probe.poll_ready(cx), Poll::Ready(Err(_)))
         {
             self.probe = None;
-            // Without this handle the session may close at once, which only a further turn does.
-            cx.waker().wake_by_ref();
             return Poll::Ready(Step::Draining);
         }
         let room = self.h2.max_concurrent_send_streams();
@@ -261,11 +259,13 @@ fn head_of(request: &Request, target: &Target) -> Result<http::Request<()>, Erro
     Ok(head)
 }
 
-/// The headers without those that HTTP/2 forbids, and without `Host`, which `:authority` replaces.
+/// The headers without those that HTTP/2 forbids, without `Host`, which `:authority` replaces, and
+/// without `Content-Length`, which only the body itself can tell rightly.
 fn sendable(headers: &HeaderMap) -> HeaderMap {
     let is_kept = |name: &HeaderName, value: &HeaderValue| {
         !HOP_BY_HOP.contains(name)
             && name != header::HOST
+            && name != header::CONTENT_LENGTH
             && (name != header::TE || value == "trailers")
     };
     if headers.iter().all(|(name, value)| is_kept(name, value)) {
@@ -279,11 +279,12 @@ fn sendable(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
+/// `host` has been checked with the request.
 fn with_authority(uri: &Uri, host: &[u8]) -> Result<Uri, Error> {
-    let bad = |_| Error::bad(Part::HeaderValue, "Host is no authority");
+    let bad = || Error::bad(Part::HeaderValue, "Host is no host and port");
     let mut parts = uri.clone().into_parts();
-    parts.authority = Some(uri::Authority::try_from(host).map_err(bad)?);
-    Uri::from_parts(parts).map_err(|_| Error::bad(Part::HeaderValue, "Host is no authority"))
+    parts.authority = Some(uri::Authority::try_from(host).map_err(|_| bad())?);
+    Uri::from_parts(parts).map_err(|_| bad())
 }
 
 /// `sent`: whether the request may have left.

@@ -114,7 +114,7 @@ fn no_strong_address_upward() {
 
 #[test]
 fn only_the_agent_judges_retries() {
-    let wrong = named_in(|m| !["agent", "policy"].contains(&m), &["policy::retry"]);
+    let wrong = named_in(|m| !["agent", "policy"].contains(&m), &["judge"]);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

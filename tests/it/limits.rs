@@ -179,3 +179,72 @@ async fn dropping_the_last_handle_closes_everything_on_the_callers_arbiter_too()
     drop(agent);
     testbed.until(|books| books.open == 0).await;
 }
+
+/// Twenty thousand origins wait for the one place there is when the engine goes down.
+#[tokio::test]
+async fn thousands_who_wait_for_a_place_are_answered_at_a_shutdown() {
+    let testbed = gannet_testbed::Testbed::builder().plain(true).start();
+    let testbed = testbed.expect("a free port");
+    let mut config = config(&testbed);
+    config.max_connections = 1;
+    config.prior_knowledge = gannet::config::PriorKnowledge::All;
+    config.resolve.push(gannet::config::Resolve {
+        host: "*".into(),
+        port: testbed.port(),
+        addresses: vec![testbed.address().ip()],
+    });
+    let engine = engine_with(config);
+    let url = |i: usize, path| format!("http://site-{i}.test:{}{path}", testbed.port());
+    let held = tokio::spawn(engine.fetch(Request::get(url(0, "/silent"))));
+    testbed.until(|books| books.streams_open == 1).await;
+    let waiting = (1..20_000).map(|i| engine.fetch(Request::get(url(i, "/bytes/1"))));
+    let shutdown = async {
+        engine.shutdown(Duration::from_millis(300)).await;
+    };
+    let (answers, ()) = tokio::join!(join_all(waiting), shutdown);
+    let closed = answers
+        .iter()
+        .filter(|a| matches!(a, Err(Error::Closed { sent: false })));
+    assert_eq!((answers.len(), closed.count()), (19_999, 19_999));
+    assert!(held.await.expect("not aborted").is_err());
+}
+
+/// What was refused because the queue was full of fetches that nobody waits for any more.
+#[tokio::test]
+async fn those_who_left_do_not_fill_the_queue() {
+    let testbed = gannet_testbed::Testbed::builder()
+        .max_concurrent_streams(1)
+        .start()
+        .expect("a free port");
+    let mut config = config(&testbed);
+    config.max_pending_per_origin = 10;
+    config.initial_streams = 1;
+    let engine = engine_with(config);
+    let url = testbed.url("/delay/300/bytes/1");
+    let held = tokio::spawn(engine.fetch(Request::get(url)));
+    testbed.until(|books| books.streams_open == 1).await;
+    let leaving = (0..10).map(|_| engine.fetch(Request::get(testbed.url("/bytes/1"))));
+    let leaving = join_all(leaving);
+    assert!(
+        futures::poll!(Box::pin(leaving)).is_pending(),
+        "dropped here, all ten"
+    );
+    let answer = engine.fetch(Request::get(testbed.url("/bytes/2"))).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    assert!(held.await.expect("not aborted").is_ok());
+    assert_eq!(testbed.books().requests, 2);
+}
+
+#[actix_rt::test]
+async fn a_fetch_of_an_engine_whose_thread_is_gone_is_answered() {
+    let testbed = testbed();
+    let config = config(&testbed);
+    let engine = std::thread::spawn(move || {
+        let local = actix_rt::System::new();
+        local.block_on(async { gannet::Engine::builder().config(config).start_here() })
+    });
+    let engine = engine.join().expect("no panic");
+    let answer = engine.fetch(Request::get(testbed.url("/"))).await;
+    assert!(matches!(answer, Err(Error::Closed { .. })), "{answer:?}");
+    engine.shutdown(Duration::from_secs(1)).await;
+}
