@@ -4,5 +4,7 @@ mod architecture;
 mod faults;
 mod fetch;
 mod limits;
+mod peer;
 mod pool;
+mod real;
 mod support;

@@ -1,5 +1,7 @@
 //! Engines and servers for the tests.
 
+pub(crate) mod peer;
+
 use gannet::config::Trust;
 use gannet::{Config, Engine};
 use gannet_testbed::Testbed;

@@ -1,5 +1,7 @@
 //! The certificate authority of a testbed, and the certificate of its server.
 
+use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,17 +24,12 @@ pub(crate) struct Identity {
 impl Identity {
     /// Makes a new authority and a certificate for these names and addresses.
     pub(crate) fn new(names: &[String], addresses: &[IpAddr]) -> Result<Self, rcgen::Error> {
-        let ca_key = KeyPair::generate()?;
-        let ca_params = authority();
-        let ca = ca_params.self_signed(&ca_key)?;
-        let leaf_key = KeyPair::generate()?;
-        let issuer = Issuer::new(ca_params, ca_key);
-        let leaf = server(names, addresses)?.signed_by(&leaf_key, &issuer)?;
+        let Signed { ca, leaf, key } = sign(names, addresses)?;
         Ok(Self {
             ca_pem: ca.pem(),
             ca_der: ca.der().to_vec(),
             leaf: leaf.der().clone(),
-            key: PrivatePkcs8KeyDer::from(leaf_key.serialize_der()).into(),
+            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         })
     }
 
@@ -46,6 +43,67 @@ impl Identity {
         config.alpn_protocols = alpn.iter().map(|name| name.clone().into_bytes()).collect();
         Ok(config)
     }
+}
+
+/// A new authority and a certificate it has signed, for a server other than the testbed.
+///
+/// ```
+/// let names = ["localhost".to_owned()];
+/// let made = gannet_testbed::Certificates::new(&names, &[[127, 0, 0, 1].into()])?;
+/// assert!(made.chain_pem.starts_with("-----BEGIN CERTIFICATE-----"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Certificates {
+    /// The certificate of the authority: what a client has to trust.
+    pub ca_der: Vec<u8>,
+    /// The same in PEM.
+    pub ca_pem: String,
+    /// The server's certificate in PEM. The authority signed it directly, so it is the chain.
+    pub chain_pem: String,
+    /// The server's private key in PEM (PKCS #8).
+    pub key_pem: String,
+}
+
+impl Certificates {
+    /// Makes them for a server of these names and addresses.
+    ///
+    /// # Errors
+    ///
+    /// One of the names is no DNS name.
+    pub fn new(names: &[String], addresses: &[IpAddr]) -> io::Result<Self> {
+        let Signed { ca, leaf, key } = sign(names, addresses).map_err(io::Error::other)?;
+        Ok(Self {
+            ca_der: ca.der().to_vec(),
+            ca_pem: ca.pem(),
+            chain_pem: leaf.pem(),
+            key_pem: key.serialize_pem(),
+        })
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").finish_non_exhaustive()
+    }
+}
+
+struct Signed {
+    ca: rcgen::Certificate,
+    leaf: rcgen::Certificate,
+    /// The leaf's.
+    key: KeyPair,
+}
+
+fn sign(names: &[String], addresses: &[IpAddr]) -> Result<Signed, rcgen::Error> {
+    let ca_key = KeyPair::generate()?;
+    let ca_params = authority();
+    let ca = ca_params.self_signed(&ca_key)?;
+    let key = KeyPair::generate()?;
+    let issuer = Issuer::new(ca_params, ca_key);
+    let leaf = server(names, addresses)?.signed_by(&key, &issuer)?;
+    Ok(Signed { ca, leaf, key })
 }
 
 fn authority() -> CertificateParams {

@@ -55,5 +55,6 @@ mod serve;
 mod testbed;
 
 pub use books::{Books, Entry, EntryKind};
+pub use certificate::Certificates;
 pub use content::{Content, content, sha256_hex, text, verify};
 pub use testbed::{Builder, Testbed};
