@@ -1,7 +1,9 @@
 //! What a URL says: the [`Origin`] to connect to, which is the pool key, and the [`Target`] to ask
 //! it for.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -18,11 +20,18 @@ const MAX_LABEL: usize = 63;
 
 /// Scheme, host and port: what two fetches must share to share a connection.
 ///
-/// Cloning copies a reference count.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+/// Cloning copies a reference count. The hash is computed once: a fetch looks its origin up at
+/// every step of its way.
+#[derive(Clone, Debug)]
 pub struct Origin {
+    parts: Arc<Parts>,
+    hash: u64,
+}
+
+#[derive(Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+struct Parts {
     secure: bool,
-    host: Arc<str>,
+    host: Box<str>,
     port: u16,
 }
 
@@ -47,34 +56,69 @@ pub struct Target {
 }
 
 impl Origin {
+    fn new(secure: bool, host: Box<str>, port: u16) -> Self {
+        let parts = Parts { secure, host, port };
+        Self {
+            hash: BuildHasherDefault::<DefaultHasher>::default().hash_one(&parts),
+            parts: Arc::new(parts),
+        }
+    }
+
     /// Whether the scheme is `https`.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.secure
+        self.parts.secure
     }
 
     /// The host in its ASCII form, lower case; an IPv6 address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        &self.parts.host
     }
 
     /// The port, the scheme's default filled in.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.parts.port
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.parts, &other.parts) || self.parts == other.parts
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl PartialOrd for Origin {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Origin {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts.cmp(&other.parts)
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.secure { "https" } else { "http" };
-        let (open, close) = if self.host.contains(':') {
+        let Parts { secure, host, port } = &*self.parts;
+        let scheme = if *secure { "https" } else { "http" };
+        let (open, close) = if host.contains(':') {
             ("[", "]")
         } else {
             ("", "")
         };
-        write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)
+        write!(f, "{scheme}://{open}{host}{close}:{port}")
     }
 }
 
@@ -158,13 +202,13 @@ impl TryFrom<&Url> for Target {
             .build()
             .map_err(|e| Error::bad(Part::Path, e.to_string()))?;
         Ok(Self {
-            origin: Origin { secure, host, port },
+            origin: Origin::new(secure, host, port),
             uri,
         })
     }
 }
 
-fn checked_host(url: &Url) -> Result<Arc<str>, Error> {
+fn checked_host(url: &Url) -> Result<Box<str>, Error> {
     match url.host() {
         Some(Host::Domain(name)) => {
             let bare = name.strip_suffix('.').unwrap_or(name);
