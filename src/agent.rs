@@ -8,7 +8,7 @@ use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, AsyncContext, Context, Handler};
 use slog::Logger;
 
-use crate::clock::now;
+use crate::clock::{self, now};
 use crate::config::Config;
 use crate::error::{Error, Part};
 use crate::log;
@@ -136,7 +136,9 @@ impl Handler<Failed> for Agent {
 
     fn handle(&mut self, Failed { mut attempt, error }: Failed, ctx: &mut Self::Context) {
         let config = &self.with.config;
-        let tries = attempt.count(&error, now(), config);
+        let now = now();
+        let tries = attempt.count(&error, now, config);
+        let due = attempt.watch().due();
         let method = attempt.request().method();
         match judge(
             method,
@@ -146,16 +148,22 @@ impl Handler<Failed> for Agent {
             config.max_refusals,
         ) {
             Verdict::GiveUp => attempt.answer(Err(error)),
+            // No time is left for the pause, so none is for the attempt after it.
+            Verdict::Again { after } if due.is_some_and(|due| now + after >= due) => {
+                attempt.answer(Err(error));
+            }
             Verdict::Again { after } => {
                 log::retrying(&self.with.log, attempt.origin(), attempt.number(), &error);
                 attempt.doubt(error);
                 // Cancelled with the Agent, the attempt is dropped, which answers it.
-                ctx.run_later(after, |this, ctx| match attempt.watch().overdue(now()) {
-                    Some(late) => attempt.answer(Err(late)),
-                    None if this.with.gate.is_over() => {
-                        attempt.answer(Err(Error::Closed { sent: false }));
+                ctx.run_later(after, |this, ctx| {
+                    match attempt.watch().overdue(clock::now()) {
+                        Some(late) => attempt.answer(Err(late)),
+                        None if this.with.gate.is_over() => {
+                            attempt.answer(Err(Error::Closed { sent: false }));
+                        }
+                        None => this.with.set_out(attempt, ctx),
                     }
-                    None => this.with.set_out(attempt, ctx),
                 });
             }
         }

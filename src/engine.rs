@@ -156,7 +156,8 @@ impl Engine {
 
     /// Stops: takes no more fetches, lets the open ones finish within `grace`, says goodbye to
     /// every server, closes. Every fetch is answered; those that the grace does not suffice for
-    /// with [`Error::Closed`]. May be called again, and on any handle.
+    /// with [`Error::Closed`]. May be called again, and on any handle; of several graces the one that
+    /// ends first counts.
     pub async fn shutdown(&self, grace: Duration) {
         let gate = &self.inner.with.gate;
         gate.shut();

@@ -45,8 +45,8 @@ pub(crate) fn retrying(log: &Logger, origin: &Origin, attempt: u32, error: &Erro
         "kind" => error.kind(), "error" => %error);
 }
 
-pub(crate) fn actor_ended(log: &Logger, actor: impl std::fmt::Debug) {
-    error!(log, "actor ended unexpectedly"; "actor" => ?actor);
+pub(crate) fn actor_ended(log: &Logger, actor: &'static str) {
+    error!(log, "actor ended unexpectedly"; "actor" => actor);
 }
 
 fn micros(duration: std::time::Duration) -> u64 {

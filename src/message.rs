@@ -25,7 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Message, WeakRecipient};
+use actix::{Message, Recipient, WeakRecipient};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -175,10 +175,13 @@ pub(crate) struct Shutdown {
 }
 
 /// An actor under supervision is gone.
-#[derive(Clone, Copy, Debug, Eq, Message, PartialEq)]
+#[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) enum Ended {
-    Pool,
+    /// It leaves connections behind, which drain.
+    Pool {
+        orphans: Vec<Recipient<Close>>,
+    },
     Agent,
 }
 

@@ -170,12 +170,13 @@ impl Actor for Pool {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.with.ledger.leave(self.with.shard);
-        // Nobody else holds them: without this they would stay open for ever.
-        for (_, connection) in self.connections.values() {
+        let connections = self.connections.drain().map(|(_, (_, address))| address);
+        let orphans: Vec<_> = connections.map(Addr::recipient).collect();
+        for connection in &orphans {
             connection.do_send(Close { now: false });
         }
         if let Some(supervisor) = self.with.supervisor.upgrade() {
-            supervisor.do_send(Ended::Pool);
+            supervisor.do_send(Ended::Pool { orphans });
         }
     }
 }

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Recipient,
+    WrapFuture,
 };
 use tokio::sync::oneshot;
 
@@ -23,6 +24,8 @@ use crate::pool::{self, Ledger, Pool, Routes};
 pub(crate) struct Shard {
     with: With,
     pool: Option<Addr<Pool>>,
+    /// Connections of Pools that ended before their time.
+    orphans: Vec<Recipient<Close>>,
     /// Set once the end is near; told when all is closed.
     leaving: Option<Vec<oneshot::Sender<()>>>,
     /// Set once the grace is over.
@@ -67,6 +70,7 @@ impl Shard {
         let mut shard = Self {
             with,
             pool: None,
+            orphans: Vec::new(),
             leaving: None,
             is_closing: false,
         };
@@ -98,11 +102,17 @@ impl Shard {
 
     /// The grace is over, or nobody is left: closes everything.
     fn close(&mut self, ctx: &mut Context<Self>) {
+        if self.is_closing {
+            return;
+        }
         let now = self.with.gate.inside() > 0;
         self.with.gate.call_time();
         self.is_closing = true;
         if let Some(pool) = &self.pool {
             pool.do_send(Close { now });
+        }
+        for connection in &self.orphans {
+            connection.do_send(Close { now });
         }
         // Connections bound their own goodbyes; this bounds the connections.
         let bound = self.with.config.close_timeout.saturating_mul(2);
@@ -112,6 +122,10 @@ impl Shard {
     /// The Pool is gone; what is still inside is on its way out, unless it is held on a thread that
     /// nobody runs.
     fn on_pool_gone(&mut self, ctx: &mut Context<Self>) {
+        if self.orphans.iter().any(Recipient::connected) {
+            // They have as long as `close` has given them.
+            return;
+        }
         let (gate, bound) = (Arc::clone(&self.with.gate), self.with.config.close_timeout);
         let emptied = async move {
             let _ = tokio::time::timeout(bound, gate.emptied()).await;
@@ -153,15 +167,20 @@ impl Handler<Ended> for Shard {
     type Result = ();
 
     fn handle(&mut self, ended: Ended, ctx: &mut Self::Context) {
-        match ended {
-            Ended::Pool if self.is_closing => return self.on_pool_gone(ctx),
-            Ended::Agent if self.is_closing => return,
-            Ended::Pool | Ended::Agent => log::actor_ended(&self.with.log, ended),
-        }
         let supervisor = ctx.address().downgrade().recipient();
         match ended {
-            Ended::Pool => self.start_pool(supervisor),
-            Ended::Agent => self.start_agent(supervisor),
+            Ended::Pool { .. } if self.is_closing => self.on_pool_gone(ctx),
+            Ended::Pool { orphans } => {
+                log::actor_ended(&self.with.log, "Pool");
+                self.orphans.retain(Recipient::connected);
+                self.orphans.extend(orphans);
+                self.start_pool(supervisor);
+            }
+            Ended::Agent if self.is_closing => {}
+            Ended::Agent => {
+                log::actor_ended(&self.with.log, "Agent");
+                self.start_agent(supervisor);
+            }
         }
     }
 }
@@ -170,11 +189,14 @@ impl Handler<Shutdown> for Shard {
     type Result = ();
 
     fn handle(&mut self, Shutdown { grace, done }: Shutdown, ctx: &mut Self::Context) {
-        if let Some(leaving) = &mut self.leaving {
-            return leaving.push(done);
+        match &mut self.leaving {
+            Some(leaving) => leaving.push(done),
+            None => {
+                self.leaving = Some(vec![done]);
+                log::shutting_down(&self.with.log, self.with.gate.inside());
+            }
         }
-        self.leaving = Some(vec![done]);
-        log::shutting_down(&self.with.log, self.with.gate.inside());
+        // Of several graces, the one that ends first counts.
         let gate = Arc::clone(&self.with.gate);
         let emptied = async move {
             // Time up or not, what follows is the same.

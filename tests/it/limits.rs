@@ -13,6 +13,8 @@ async fn a_silent_server_is_given_up_on() {
     let testbed = testbed();
     let engine = engine(&testbed);
     let limit = Duration::from_millis(50);
+    let warm = engine.fetch(Request::get(testbed.url("/bytes/1"))).await;
+    warm.expect("a response");
     let request = Request::get(testbed.url("/silent")).head_timeout(limit);
     let answer = engine.fetch(request).await;
     assert!(
@@ -25,6 +27,7 @@ async fn a_silent_server_is_given_up_on() {
         matches!(answer, Err(Error::Timeout { phase: Phase::Body, after }) if after == limit),
         "{answer:?}"
     );
+    let limit = Duration::from_millis(500);
     let request = Request::get(testbed.url("/silent")).deadline(limit);
     let answer = engine.fetch(request).await;
     assert!(
@@ -72,7 +75,7 @@ async fn the_queue_is_bounded_and_timed() {
     let mut config = config(&testbed);
     config.max_pending_per_origin = 3;
     config.initial_streams = 1;
-    config.acquire_timeout = Duration::from_millis(200);
+    config.acquire_timeout = Duration::from_secs(1);
     let engine = engine_with(config);
     let held = tokio::spawn(
         engine.fetch(Request::get(testbed.url("/silent")).deadline(Duration::from_secs(5))),
@@ -229,18 +232,29 @@ async fn those_who_left_do_not_fill_the_queue() {
     config.max_pending_per_origin = 10;
     config.initial_streams = 1;
     let engine = engine_with(config);
-    let url = testbed.url("/delay/300/bytes/1");
-    let held = tokio::spawn(engine.fetch(Request::get(url)));
+    let held = tokio::spawn(engine.fetch(Request::get(testbed.url("/silent"))));
     testbed.until(|books| books.streams_open == 1).await;
-    let leaving = (0..10).map(|_| engine.fetch(Request::get(testbed.url("/bytes/1"))));
-    let leaving = join_all(leaving);
+    let get = |path| Request::get(testbed.url(path));
+    let leaving = (0..10).map(|_| tokio::spawn(engine.fetch(get("/bytes/1"))));
+    let leaving: Vec<_> = leaving.collect();
+    // The ten are on their way before this one is.
+    tokio::task::yield_now().await;
+    let answer = engine.fetch(get("/bytes/1")).await;
     assert!(
-        futures::poll!(Box::pin(leaving)).is_pending(),
-        "dropped here, all ten"
+        matches!(answer, Err(Error::Overloaded { limit: 10 })),
+        "{answer:?}"
     );
-    let answer = engine.fetch(Request::get(testbed.url("/bytes/2"))).await;
+    for task in leaving {
+        task.abort();
+        assert!(task.await.is_err_and(|end| end.is_cancelled()));
+    }
+    // The last refusal has made the Pool look through its queue; it does so again only after this.
+    tokio::time::sleep(Duration::from_millis(25)).await;
+    let next = tokio::spawn(engine.fetch(get("/bytes/2")));
+    tokio::task::yield_now().await;
+    held.abort();
+    let answer = next.await.expect("not aborted");
     assert!(answer.is_ok(), "{answer:?}");
-    assert!(held.await.expect("not aborted").is_ok());
     assert_eq!(testbed.books().requests, 2);
 }
 

@@ -56,6 +56,10 @@ impl Failure {
     }
 
     pub(crate) fn output(name: impl fmt::Display, error: &io::Error) -> Self {
+        // Whoever read has read enough, and is not waiting for a word about it.
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::quiet(Exit::Output);
+        }
         let message = format!("cannot write {name}: {}", reason(error));
         Self::new(Exit::Output, message)
     }

@@ -2,6 +2,7 @@
 
 use std::future;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,12 +66,23 @@ pub(crate) async fn fetch(args: FetchArgs) -> Result<Exit, Failure> {
 }
 
 fn writer(args: &FetchArgs) -> Result<Writer, Failure> {
+    if is_same(args.input.as_deref(), args.shared.output.as_deref()) {
+        // Opening the output would empty the input before a line of it was read.
+        let message = "--input and --output are the same file";
+        return Err(Failure::new(Exit::Usage, message.to_owned()));
+    }
     let bodies = match &args.body_dir {
         Some(path) => Bodies::Directory(path.clone()),
         None if args.include_body => Bodies::Inline,
         None => Bodies::Dropped,
     };
     Writer::start(Sink::open(args.shared.output.as_deref())?, bodies)
+}
+
+/// Whether both are names of one file.
+fn is_same(input: Option<&Path>, output: Option<&Path>) -> bool {
+    let real = |path: Option<&Path>| path.filter(|p| !is_standard(p))?.canonicalize().ok();
+    real(output).is_some_and(|output| real(input) == Some(output))
 }
 
 /// No bar where the rows themselves are on the terminal: each would overwrite the other.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
-use crate::{code, gannet, interrupt, rows, run, testbed, text};
+use crate::{code, gannet, interrupt, rows, run, scratch, testbed, text};
 
 #[test]
 fn output_that_cannot_be_written_is_told() {
@@ -128,4 +128,15 @@ fn a_second_interrupt_ends_it_at_once() {
     assert!(line.starts_with("gannet: interrupted"), "{line}");
     interrupt(&child);
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn the_input_is_not_emptied_by_an_output_of_the_same_name() {
+    let path = scratch("both.txt");
+    std::fs::write(&path, "https://127.0.0.1:1/\n").expect("writable");
+    let name = path.display().to_string();
+    let output = run(&["fetch", "-i", &name, "-o", &name]);
+    assert_eq!(code(&output), Some(2), "{}", text(&output.stderr));
+    let kept = std::fs::read_to_string(&path).expect("still there");
+    assert_eq!(kept, "https://127.0.0.1:1/\n");
 }
