@@ -4,6 +4,8 @@
 //! engine. Two questions have methods: [`Error::is_unprocessed`] (is it *safe* to send again?) and
 //! [`Error::is_retryable`] (is it *worth* sending again?).
 
+mod code;
+
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
@@ -11,6 +13,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use crate::error::code::ErrorCode;
 
 /// Why a fetch produced no response.
 #[derive(Clone, Debug)]
@@ -76,6 +80,20 @@ pub enum Error {
         /// What the fetch was waiting for.
         phase: Phase,
         /// The deadline, counted from acceptance.
+        after: Duration,
+    },
+    /// Dials of the origin failed again and again, so none was made for this fetch.
+    CircuitOpen {
+        /// Why the latest dial failed.
+        cause: Arc<Self>,
+        /// When the next dial will be tried, from now.
+        retry_in: Duration,
+    },
+    /// The connection was found dead while the fetch was on it.
+    Unresponsive {
+        /// The sign of death.
+        ailment: Ailment,
+        /// How long it was waited for a sign of life.
         after: Duration,
     },
     /// The stream was reset (RFC 9113 §6.4).
@@ -161,9 +179,15 @@ pub enum Phase {
     Body,
 }
 
-/// An HTTP/2 error code (RFC 9113 §7).
+/// What shows that a connection is dead though nothing says so.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct ErrorCode(pub u32);
+#[non_exhaustive]
+pub enum Ailment {
+    /// A PING was not answered, and nothing else came either.
+    NoAnswer,
+    /// Nothing that was to be sent could be written.
+    WriteStalled,
+}
 
 impl Error {
     /// Whether the server certainly did not act on the request, so that it may be sent again
@@ -178,14 +202,18 @@ impl Error {
             | Self::Connect { .. }
             | Self::ConnectTimeout { .. }
             | Self::Tls { .. }
-            | Self::NoCommonProtocol { .. } => true,
+            | Self::NoCommonProtocol { .. }
+            | Self::CircuitOpen { .. } => true,
             Self::Deadline { phase, .. } => matches!(phase, Phase::Queue | Phase::Connect),
             Self::Reset { code, by_server } => *by_server && *code == ErrorCode::REFUSED_STREAM,
             Self::GoAway { unprocessed, .. } => *unprocessed,
             Self::Disconnected { sent, .. } | Self::Closed { sent } | Self::Internal { sent } => {
                 !sent
             }
-            Self::Timeout { .. } | Self::Protocol { .. } | Self::TooLarge { .. } => false,
+            Self::Timeout { .. }
+            | Self::Unresponsive { .. }
+            | Self::Protocol { .. }
+            | Self::TooLarge { .. } => false,
         }
     }
 
@@ -201,6 +229,7 @@ impl Error {
             | Self::Closed { .. } => false,
             // A certificate stays bad; a handshake that was cut short may succeed.
             Self::Tls { source } => source.kind() == io::ErrorKind::UnexpectedEof,
+            Self::CircuitOpen { cause, .. } => cause.is_retryable(),
             _ => true,
         }
     }
@@ -219,6 +248,8 @@ impl Error {
             Self::NoCommonProtocol { .. } => "no_common_protocol",
             Self::Timeout { .. } => "timeout",
             Self::Deadline { .. } => "deadline",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::Unresponsive { .. } => "unresponsive",
             Self::Reset { .. } => "reset",
             Self::GoAway { .. } => "goaway",
             Self::Disconnected { .. } => "disconnected",
@@ -260,6 +291,21 @@ impl fmt::Display for Error {
                     "the deadline of {after:?} passed while waiting for {phase}"
                 )
             }
+            Self::CircuitOpen { cause, retry_in } => {
+                write!(
+                    f,
+                    "not dialled again before {retry_in:?} have passed: {cause}"
+                )
+            }
+            Self::Unresponsive { ailment, after } => match ailment {
+                Ailment::NoAnswer => write!(f, "the connection is dead: no frame within {after:?}"),
+                Ailment::WriteStalled => {
+                    write!(
+                        f,
+                        "the connection is dead: nothing could be written for {after:?}"
+                    )
+                }
+            },
             Self::Reset { code, by_server } => match by_server {
                 true => write!(f, "the server reset the stream: {code}"),
                 false => write!(f, "the stream was faulty: {code}"),
@@ -286,6 +332,7 @@ impl std::error::Error for Error {
             | Self::Connect { source, .. }
             | Self::Tls { source }
             | Self::Disconnected { source, .. } => Some(&**source),
+            Self::CircuitOpen { cause, .. } => Some(&**cause),
             _ => None,
         }
     }
@@ -324,42 +371,6 @@ impl fmt::Display for Phase {
     }
 }
 
-impl ErrorCode {
-    /// The stream was refused before any processing.
-    pub const REFUSED_STREAM: Self = Self(0x7);
-
-    /// The name that RFC 9113 §7 gives the code, if any.
-    #[must_use]
-    pub fn name(self) -> Option<&'static str> {
-        const NAMES: [&str; 14] = [
-            "NO_ERROR",
-            "PROTOCOL_ERROR",
-            "INTERNAL_ERROR",
-            "FLOW_CONTROL_ERROR",
-            "SETTINGS_TIMEOUT",
-            "STREAM_CLOSED",
-            "FRAME_SIZE_ERROR",
-            "REFUSED_STREAM",
-            "CANCEL",
-            "COMPRESSION_ERROR",
-            "CONNECT_ERROR",
-            "ENHANCE_YOUR_CALM",
-            "INADEQUATE_SECURITY",
-            "HTTP_1_1_REQUIRED",
-        ];
-        NAMES.get(usize::try_from(self.0).ok()?).copied()
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => f.write_str(name),
-            None => write!(f, "0x{:x}", self.0),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -378,12 +389,5 @@ mod tests {
         let passed = |phase| Error::Deadline { phase, after }.is_unprocessed();
         assert!(passed(Phase::Queue) && passed(Phase::Connect));
         assert!(!passed(Phase::Head) && !passed(Phase::Body));
-    }
-
-    #[test]
-    fn codes_are_named_as_in_the_rfc() {
-        assert_eq!(ErrorCode(0).to_string(), "NO_ERROR");
-        assert_eq!(ErrorCode(0xd).to_string(), "HTTP_1_1_REQUIRED");
-        assert_eq!(ErrorCode(0xe).to_string(), "0xe");
     }
 }

@@ -4,9 +4,20 @@
 //! and then do what they are told.
 
 pub(crate) mod admission;
+pub(crate) mod breaker;
+pub(crate) mod budget;
 pub(crate) mod cap;
+pub(crate) mod choice;
 pub(crate) mod deadline;
 pub mod eviction;
+pub(crate) mod habit;
+pub(crate) mod health;
+pub(crate) mod jitter;
 pub(crate) mod limit;
+pub(crate) mod memory;
+pub(crate) mod pace;
+pub(crate) mod restart;
 pub(crate) mod retry;
 pub(crate) mod slots;
+pub(crate) mod spread;
+pub(crate) mod wear;
