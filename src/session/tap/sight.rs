@@ -1,0 +1,46 @@
+//! What is known of the frames that a server has sent.
+
+use std::cell::Cell;
+
+use crate::message::GoAway;
+
+/// What was seen of the server's frames. Shared, on one thread, by the tap and the connection.
+///
+/// A frame counts once its head is handed on, or taken out: with back-pressure, later than it came.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    pub(super) tally: Cell<Tally>,
+    pub(super) suspect: Cell<Option<u32>>,
+}
+
+impl Sight {
+    /// Frames that move a response on, which a server that only keeps the session up does not send.
+    pub(crate) fn progress(&self) -> u64 {
+        self.tally.get().progress
+    }
+
+    /// Empty DATA frames taken out. They are legal, but the h2 crate ends a session at the 101st.
+    pub(crate) fn empty_data(&self) -> u64 {
+        self.tally.get().empty_data
+    }
+
+    /// The latest.
+    pub(crate) fn goaway(&self) -> Option<GoAway> {
+        self.tally.get().goaway
+    }
+
+    /// The stream of the header block that was handed on last, unless the reader has come back for
+    /// more since, and so has accepted it. When a session fails by a protocol error of the
+    /// server's, this is the culprit.
+    pub(crate) fn suspect(&self) -> Option<u32> {
+        self.suspect.get()
+    }
+}
+
+/// What has been counted in the frames handed on or taken out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Tally {
+    pub(super) progress: u64,
+    pub(super) empty_data: u64,
+    pub(super) goaway: Option<GoAway>,
+}
