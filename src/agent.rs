@@ -1,24 +1,29 @@
 //! The front door: takes fetches in, and is the only one that repeats them.
 
+mod inside;
+
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::dev::{MessageResponse, OneshotSender};
-use actix::{Actor, AsyncContext, Context, Handler};
+use actix::{Actor, AsyncContext, Context, Handler, ResponseFuture};
 use slog::Logger;
+
+pub(crate) use crate::agent::inside::Inside;
 
 use crate::clock::{self, now};
 use crate::config::Config;
 use crate::error::{Error, Part};
 use crate::log;
-use crate::message::attempt::{Attempt, Caller};
-use crate::message::gate::Gate;
-use crate::message::{Ended, Failed, Fetch, Submit, Supervisor};
-use crate::policy::retry::{Verdict, judge};
-use crate::pool::Routes;
+use crate::message::attempt::{Attempt, Caller, Outcome};
+use crate::message::{
+    CloseIdle, CloseOrigin, Drain, Ended, Failed, Fetch, Submit, Supervisor, TakeSnapshot, Tidy,
+};
+use crate::policy::retry::{Bounds, Verdict, judge, judge_status};
 use crate::request::Request;
 use crate::response::Response;
+use crate::view::Snapshot;
 
 /// Takes [`Fetch`] messages and answers each with a [`Response`] or an [`Error`].
 ///
@@ -32,8 +37,7 @@ pub struct Agent {
 #[derive(Clone)]
 pub(crate) struct With {
     pub(crate) config: Arc<Config>,
-    pub(crate) routes: Arc<Routes>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) inside: Arc<Inside>,
     pub(crate) log: Logger,
     /// Told of the end, if anyone is to be.
     pub(crate) supervisor: Option<Supervisor>,
@@ -58,7 +62,7 @@ impl With {
         accepted: Instant,
         ctx: &Context<Agent>,
     ) {
-        let refused = match self.gate.enter() {
+        let refused = match self.inside.gate.enter() {
             None => (caller, Error::Closed { sent: false }),
             Some(pass) => match Attempt::new(request, caller, accepted, &self.config, pass) {
                 Ok(attempt) => return self.set_out(attempt, ctx),
@@ -76,7 +80,7 @@ impl With {
             let reason = "http is spoken only to origins configured for HTTP/2 prior knowledge";
             return attempt.answer(Err(Error::bad(Part::Scheme, reason)));
         }
-        let Some(pool) = self.routes.pool_of(origin) else {
+        let Some(pool) = self.inside.routes.pool_of(origin) else {
             return attempt.answer(Err(Error::Closed { sent: false }));
         };
         attempt.set_out(ctx.address().recipient(), now(), &self.config);
@@ -131,42 +135,128 @@ impl Handler<Submit> for Agent {
     }
 }
 
+impl Handler<TakeSnapshot> for Agent {
+    type Result = ResponseFuture<Snapshot>;
+
+    fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
+        let inside = Arc::clone(&self.with.inside);
+        Box::pin(async move { inside.snapshot().await })
+    }
+}
+
+impl Handler<CloseIdle> for Agent {
+    type Result = ();
+
+    fn handle(&mut self, _: CloseIdle, _: &mut Self::Context) {
+        self.with.inside.tidy(&Tidy::Idle);
+    }
+}
+
+impl Handler<CloseOrigin> for Agent {
+    type Result = ();
+
+    fn handle(&mut self, CloseOrigin(origin): CloseOrigin, _: &mut Self::Context) {
+        self.with.inside.tidy(&Tidy::Origin(origin));
+    }
+}
+
+impl Handler<Drain> for Agent {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        self.with.inside.tidy(&Tidy::All);
+    }
+}
+
 impl Handler<Failed> for Agent {
     type Result = ();
 
-    fn handle(&mut self, Failed { mut attempt, error }: Failed, ctx: &mut Self::Context) {
-        let config = &self.with.config;
+    fn handle(&mut self, failed: Failed, ctx: &mut Self::Context) {
+        let Failed {
+            mut attempt,
+            outcome,
+        } = failed;
         let now = now();
-        let tries = attempt.count(&error, now, config);
+        let verdict = self.with.verdict(&mut attempt, &outcome, now);
         let due = attempt.watch().due();
-        let method = attempt.request().method();
-        match judge(
-            method,
-            &error,
-            tries,
-            config.max_attempts,
-            config.max_refusals,
-        ) {
-            Verdict::GiveUp => attempt.answer(Err(error)),
-            // No time is left for the pause, so none is for the attempt after it.
-            Verdict::Again { after } if due.is_some_and(|due| now + after >= due) => {
-                attempt.answer(Err(error));
+        match verdict {
+            // No time may be left for the pause; then none is for the attempt after it.
+            Verdict::Again {
+                after, elsewhere, ..
+            } if due.is_none_or(|due| now.checked_add(after).is_some_and(|at| at < due)) => {
+                self.again(attempt, outcome, (after, elsewhere), ctx);
             }
-            Verdict::Again { after } => {
-                log::retrying(&self.with.log, attempt.origin(), attempt.number(), &error);
-                attempt.doubt(error);
-                // Cancelled with the Agent, the attempt is dropped, which answers it.
-                ctx.run_later(after, |this, ctx| {
-                    match attempt.watch().overdue(clock::now()) {
-                        Some(late) => attempt.answer(Err(late)),
-                        None if this.with.gate.is_over() => {
-                            attempt.answer(Err(Error::Closed { sent: false }));
-                        }
-                        None => this.with.set_out(attempt, ctx),
-                    }
-                });
-            }
+            _ => attempt.answer(match outcome {
+                Outcome::Error(error) => Err(error),
+                Outcome::Status(response) => Ok(*response),
+            }),
         }
+    }
+}
+
+impl With {
+    /// Whether the fetch goes out again, which the budget may forbid.
+    fn verdict(&self, attempt: &mut Attempt, outcome: &Outcome, now: Instant) -> Verdict {
+        let config = &self.config;
+        let tries = attempt.count(outcome, now, config);
+        let request = attempt.request();
+        let most = request.overrides().max_attempts;
+        let bounds = Bounds {
+            max_attempts: most.unwrap_or(config.max_attempts),
+            max_refusals: config.max_refusals,
+            jitter: fastrand::f64(),
+        };
+        let verdict = match outcome {
+            Outcome::Error(error) => judge(request.method(), error, tries, bounds),
+            Outcome::Status(response) => {
+                let (status, headers) = (response.status, &response.headers);
+                judge_status(request.method(), status, headers, tries, bounds)
+            }
+        };
+        match verdict {
+            Verdict::Again { is_charged, .. } if is_charged && !self.inside.allows_retry(now) => {
+                self.inside.tally.retry_refused();
+                Verdict::GiveUp
+            }
+            verdict => verdict,
+        }
+    }
+}
+
+impl Agent {
+    fn again(
+        &self,
+        mut attempt: Attempt,
+        outcome: Outcome,
+        (after, elsewhere): (Duration, bool),
+        ctx: &mut Context<Self>,
+    ) {
+        attempt.record(&outcome, now());
+        if elsewhere {
+            attempt.shun();
+        }
+        let kind = match &outcome {
+            Outcome::Error(error) => error.kind(),
+            Outcome::Status(_) if elsewhere => "misdirected",
+            Outcome::Status(_) => "status",
+        };
+        self.with.inside.tally.retry(kind);
+        log::retrying(&self.with.log, attempt.origin(), attempt.number() - 1, kind);
+        match outcome {
+            Outcome::Error(error) => attempt.doubt(error),
+            // The server has answered: from here on nothing may claim that it has not.
+            Outcome::Status(response) => attempt.keep(response),
+        }
+        // Cancelled with the Agent, the attempt is dropped, which answers it.
+        ctx.run_later(after, |this, ctx| {
+            match attempt.watch().overdue(clock::now()) {
+                Some(late) => attempt.answer(Err(late)),
+                None if this.with.inside.gate.is_over() => {
+                    attempt.answer(Err(Error::Closed { sent: false }));
+                }
+                None => this.with.set_out(attempt, ctx),
+            }
+        });
     }
 }
 
@@ -182,7 +272,7 @@ mod fault {
             if drill.victim == Victim::Agent {
                 return drill.fault.strike(ctx);
             }
-            if let Some(pool) = self.with.routes.pool_of(&drill.origin) {
+            if let Some(pool) = self.with.inside.routes.pool_of(&drill.origin) {
                 pool.do_send(drill);
             }
         }

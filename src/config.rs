@@ -6,11 +6,15 @@
 //! | response bytes in flight | `max_connections` × `connection_window` |
 //! | response bytes assembled | fetches in flight × `max_body` × 2, for a buffer grows by doubling |
 //! | fetches waiting for a connection | arbiters × `max_pending` |
+//! | origins remembered | arbiters × `max_origins`, at about 300 bytes each |
 //! | time of one fetch | `deadline` |
+//! | time a dead connection is used | `silence_timeout`; it is closed `ping_timeout` later |
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use http::StatusCode;
 
 pub use rustls::pki_types::CertificateDer;
 
@@ -31,18 +35,35 @@ pub struct Config {
     /// closed. Default 256: under the usual limit of 1,024 file descriptors, and about 9 MiB of
     /// idle TLS sessions.
     pub max_connections: usize,
+    /// Connections of one origin that take new streams. Default 1, as RFC 9113 §9.1 advises for
+    /// HTTP/2. Where it is more, a further one is opened only when the others have had no free
+    /// stream for [`spread_after`](Self::spread_after). Those that are replaced, or under
+    /// suspicion, do not count; all count against `max_connections`.
+    pub conn_limit: usize,
+    /// How long an origin's connections must have been full, and open, before it gets one more.
+    /// Default 100 ms.
+    pub spread_after: Duration,
+    /// Fetches of one origin on the wire at once, over all its connections. Default `None`: as
+    /// many as there are streams.
+    pub per_origin_concurrency: Option<usize>,
     /// Streams open at once on one connection, whatever the server allows. Default 1,000: far
     /// above what servers grant (100 to 250), so that it only stops the absurd.
     pub max_streams_per_connection: usize,
     /// Streams opened on a new connection before the server's SETTINGS say how many it allows.
     /// Default 10: no server in use allows fewer by default, and waiting would cost a round trip.
-    /// What a stricter server refuses is sent again.
+    /// What a stricter server refuses is sent again, and its limit remembered for the next
+    /// connection.
     pub initial_streams: usize,
     /// Fetches waiting for a place on a connection, per arbiter. One more is answered
     /// `Overloaded`. Default 100,000, at about 1 KiB each.
     pub max_pending: usize,
     /// The same, per origin. Default 50,000.
     pub max_pending_per_origin: usize,
+    /// Once others wait for its place among the connections, how many more fetches an origin
+    /// gives to the connection before the others have their turn. Default 100.
+    pub turn_fetches: usize,
+    /// The same in time; what is on the wire then may finish. Default 1 s.
+    pub turn_time: Duration,
 
     /// Name, TCP, TLS and preface together. Default 10 s.
     pub connect_timeout: Duration,
@@ -58,6 +79,33 @@ pub struct Config {
     /// How long a closing connection waits for the server to close its side, so that both sides
     /// agree on the number of sockets. Default 1 s; then the socket is dropped.
     pub close_timeout: Duration,
+    /// How long a connection that the server has ended (GOAWAY) may go without progress on the
+    /// streams it still has. Default 5 s.
+    pub drain_timeout: Duration,
+
+    /// How long a connection may be idle, no stream open, before it is closed. Default 90 s:
+    /// shorter than most servers wait.
+    pub idle_timeout: Option<Duration>,
+    /// How old a connection may grow before another takes its place, less up to a tenth by chance,
+    /// so that connections opened together do not end together. Default 1 h, for names move.
+    pub max_age: Option<Duration>,
+    /// Requests that one connection serves at most. Default `None`: about 500 million, for stream
+    /// identifiers run out. What a server is seen to allow is remembered apart from this.
+    pub max_requests: Option<u64>,
+
+    /// Silence on a connection with open streams after which it is suspect: it is sent a PING, and
+    /// gets no new fetch until it shows a sign of life. Default 10 s.
+    pub silence_timeout: Duration,
+    /// How long a suspect connection may go on silent before it is closed. Default 5 s.
+    pub ping_timeout: Duration,
+    /// How long nothing can be written to a connection that has something to write, before it is
+    /// closed. Default 10 s.
+    pub write_timeout: Duration,
+    /// Idle time before the system probes a connection (`TCP_KEEPALIVE`). Default 60 s.
+    pub tcp_keepalive: Option<Duration>,
+    /// How long the system waits for what was sent to be acknowledged (`TCP_USER_TIMEOUT`, RFC
+    /// 5482), where it has such a thing. Default 30 s.
+    pub tcp_user_timeout: Option<Duration>,
 
     /// Largest response body, in bytes as received. Default 32 MiB.
     pub max_body: u64,
@@ -77,6 +125,24 @@ pub struct Config {
     /// §8.7). Default 50: a server that ends a connection every few requests refuses the rest of
     /// a burst again and again.
     pub max_refusals: u32,
+    /// Retries per hundred fetches of the last 10 to 20 s, over the whole engine; refusals are free
+    /// of charge. Default 10, so that retries cannot multiply what a server in trouble has to bear.
+    pub retry_budget: u32,
+    /// Retries allowed in such a time beyond that, for programs that fetch little. Default 100.
+    pub retry_reserve: u32,
+    /// Statuses that are worth another attempt, if the method is idempotent; `Retry-After` is
+    /// honoured. The last answer is handed out as it is. Default: none.
+    pub retry_statuses: Vec<StatusCode>,
+
+    /// Origins remembered beyond their connections (streams allowed, requests until GOAWAY,
+    /// failures), per arbiter; the one unused longest is forgotten. Default 10,000.
+    pub max_origins: usize,
+    /// Dials of one origin that fail in a row before it is left alone for a while, its fetches
+    /// answered `CircuitOpen`; 0 never does. A bad certificate needs only one. Default 5.
+    pub breaker_failures: u32,
+    /// For how long, the first time; it doubles each time the next dial fails too, up to
+    /// 60 times this. Default 1 s.
+    pub breaker_pause: Duration,
 
     /// Where trust comes from. Default: the system's roots.
     pub trust: Trust,
@@ -144,22 +210,42 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_connections: 256,
+            conn_limit: 1,
+            spread_after: Duration::from_millis(100),
+            per_origin_concurrency: None,
             max_streams_per_connection: 1_000,
             initial_streams: 10,
             max_pending: 100_000,
             max_pending_per_origin: 50_000,
+            turn_fetches: 100,
+            turn_time: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(10),
             acquire_timeout: Duration::from_secs(60),
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             deadline: Duration::from_secs(180),
             close_timeout: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(5),
+            idle_timeout: Some(Duration::from_secs(90)),
+            max_age: Some(Duration::from_secs(3_600)),
+            max_requests: None,
+            silence_timeout: Duration::from_secs(10),
+            ping_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(10),
+            tcp_keepalive: Some(Duration::from_secs(60)),
+            tcp_user_timeout: Some(Duration::from_secs(30)),
             max_body: 32 << 20,
             max_head: 256 << 10,
             stream_window: 2 << 20,
             connection_window: 16 << 20,
             max_attempts: 3,
             max_refusals: 50,
+            retry_budget: 10,
+            retry_reserve: 100,
+            retry_statuses: Vec::new(),
+            max_origins: 10_000,
+            breaker_failures: 5,
+            breaker_pause: Duration::from_secs(1),
             trust: Trust::System,
             prior_knowledge: PriorKnowledge::None,
             resolve: Vec::new(),
@@ -185,13 +271,17 @@ impl Config {
     pub(crate) fn at_least_one(mut self) -> Self {
         for limit in [
             &mut self.max_connections,
+            &mut self.conn_limit,
             &mut self.max_streams_per_connection,
             &mut self.initial_streams,
             &mut self.max_pending,
             &mut self.max_pending_per_origin,
+            &mut self.turn_fetches,
         ] {
             *limit = (*limit).max(1);
         }
+        self.max_requests = self.max_requests.map(|limit| limit.max(1));
+        self.per_origin_concurrency = self.per_origin_concurrency.map(|limit| limit.max(1));
         self
     }
 

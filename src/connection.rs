@@ -1,17 +1,20 @@
 //! One session with one origin, from dial to drain.
 //!
 //! ```text
-//! Dialing ──▶ Open ──▶ Draining ──▶ stopped
-//!    └──────────┴──────────────────────▲
+//! Dialing ──▶ Open ◀──▶ suspect ──▶ Draining ──▶ stopped
+//!    └──────────┴──────────┴──────────────────────▲
 //! ```
+//!
+//! A suspect connection keeps its streams; that it gets no new ones is its Pool's doing.
+
+mod driving;
+mod watch;
 
 use std::collections::HashMap;
 use std::io;
-use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as Turn, Poll};
 
-use actix::fut::ActorFuture;
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WeakRecipient,
     WrapFuture,
@@ -20,29 +23,34 @@ use slog::Logger;
 
 use crate::clock::now;
 use crate::config::Config;
-use crate::error::Error;
+use crate::connection::driving::Driving;
+use crate::connection::watch::Watch;
+use crate::error::{Error, ErrorCode};
 use crate::log;
 use crate::message::attempt::Attempt;
-use crate::message::{Close, ConnectionEvent, ConnectionId, News, Permit, StreamDone};
+use crate::message::vitals::Vitals;
+use crate::message::{
+    Close, ConnectionEvent, ConnectionId, Finish, GoAway, News, Permit, StreamDone,
+};
 use crate::net::Dialer;
 use crate::origin::Origin;
 use crate::response::Peer;
-use crate::session::{self, Driver, Session, Step};
+use crate::session::{self, Known, Session, Step};
 use crate::stream::{Stream, Work};
+use crate::view::{Reason, Tally};
 
 /// Owns one session; starts a [`Stream`] for each attempt it is given.
 pub(crate) struct Connection {
-    id: ConnectionId,
-    config: Arc<Config>,
-    dialer: Arc<Dialer>,
-    log: Logger,
-    owner: WeakRecipient<ConnectionEvent>,
+    with: Setup,
     state: State,
-    /// Until started; then with whatever owns the socket.
-    permit: Option<Permit>,
+    /// Once it is open.
+    known: Option<Rc<Known>>,
+    watch: Watch,
     streams: HashMap<u64, Addr<Stream>>,
     /// Streams started so far.
     started: u64,
+    /// What makes it go, once something does.
+    reason: Option<Reason>,
     /// Why the dial failed, if it did.
     failure: Option<Error>,
 }
@@ -56,32 +64,35 @@ enum State {
 /// What a connection is made with.
 pub(crate) struct Setup {
     pub(crate) id: ConnectionId,
-    pub(crate) permit: Permit,
+    /// Until started; then with whatever owns the socket.
+    pub(crate) permit: Option<Permit>,
     pub(crate) config: Arc<Config>,
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) log: Logger,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) owner: WeakRecipient<ConnectionEvent>,
+    pub(crate) vitals: Rc<Vitals>,
+    /// Streams that may be opened before the server has said how many.
+    pub(crate) initial_streams: usize,
 }
 
 impl Connection {
-    pub(crate) fn new(setup: Setup) -> Self {
+    pub(crate) fn new(with: Setup) -> Self {
         Self {
-            id: setup.id,
-            config: setup.config,
-            dialer: setup.dialer,
-            log: setup.log,
-            owner: setup.owner,
+            with,
             state: State::Dialing,
-            permit: Some(setup.permit),
+            known: None,
+            watch: Watch::new(now()),
             streams: HashMap::new(),
             started: 0,
+            reason: None,
             failure: None,
         }
     }
 
     fn tell(&self, news: News) {
-        if let Some(owner) = self.owner.upgrade() {
-            let id = self.id.clone();
+        if let Some(owner) = self.with.owner.upgrade() {
+            let id = self.with.id.clone();
             owner.do_send(ConnectionEvent { id, news });
         }
     }
@@ -92,28 +103,42 @@ impl Connection {
         permit: Option<Permit>,
         ctx: &mut Context<Self>,
     ) {
+        let ConnectionId { origin, serial } = &self.with.id;
         match dialed {
-            Ok(Opened {
-                session,
-                driver,
-                peer,
-            }) => {
-                log::connected(&self.log, &self.id.origin, self.id.serial, &peer);
+            Ok(Opened { session, peer }) => {
+                log::connected(&self.with.log, origin, *serial, &peer);
+                self.with.tally.handshake();
+                self.show(&peer);
+                let session::Opened {
+                    session,
+                    driver,
+                    pinger,
+                    known,
+                } = session;
                 let room = driver.room();
+                self.known = Some(known);
+                self.watch.open(pinger, now());
                 let peer = Arc::new(peer);
                 self.state = State::Open { session, peer };
-                ctx.spawn(Driving {
-                    driver,
-                    _permit: permit,
-                });
+                ctx.spawn(Driving::new(driver, permit));
                 self.tell(News::Room(room));
             }
             Err(error) => {
-                log::dial_failed(&self.log, &self.id.origin, self.id.serial, &error);
+                log::dial_failed(&self.with.log, origin, *serial, &error);
                 self.failure = Some(error);
-                ctx.stop();
+                self.end(Reason::DialFailed, ctx);
             }
         }
+    }
+
+    /// Lets its Pool see who is at the other end.
+    fn show(&self, peer: &Peer) {
+        let vitals = &self.with.vitals;
+        vitals.peer.set(Some(peer.address));
+        vitals.protocol.set(Some(session::PROTOCOL));
+        vitals.handshake.set(peer.dial.total);
+        vitals.round_trip.set(peer.dial.tcp);
+        vitals.heard.set(Some(now()));
     }
 
     fn on_step(&mut self, step: Step, ctx: &mut Context<Self>) {
@@ -122,19 +147,68 @@ impl Connection {
                 self.tell(News::Room(room));
             }
             Step::Room(_) => {}
-            Step::Draining => self.drain("the server ends it", ctx),
-            Step::Ended => ctx.stop(),
+            Step::Draining => {
+                let reason = self.on_server_end();
+                self.drain(reason, ctx);
+                self.arm(ctx);
+            }
+            Step::Ended => {
+                let reason = self.on_server_end();
+                self.end(reason, ctx);
+            }
         }
     }
 
+    /// The server lets no more streams be opened; says why.
+    fn on_server_end(&mut self) -> Reason {
+        let Some(goaway) = self.goaway() else {
+            return Reason::Broken;
+        };
+        let progress = self
+            .known
+            .as_ref()
+            .map_or(0, |known| known.sight.progress());
+        if self.watch.drain(progress, now()) {
+            let code = ErrorCode(goaway.code);
+            self.with.tally.goaway(code);
+            if code == ErrorCode::ENHANCE_YOUR_CALM {
+                self.tell(News::Calm);
+            }
+        }
+        Reason::GoAway
+    }
+
+    /// What made it go: known for sure only at the end.
+    fn reason(&self) -> Reason {
+        let fate = self.known.as_ref().and_then(|known| known.fate.get());
+        match (self.reason, fate) {
+            (Some(Reason::Broken), Some(Error::GoAway { by_server, .. })) if !by_server => {
+                Reason::Fault
+            }
+            (reason, _) => reason.unwrap_or(Reason::Crashed),
+        }
+    }
+
+    /// The server's goodbye, if it has said one.
+    fn goaway(&self) -> Option<GoAway> {
+        self.known.as_ref()?.goaway()
+    }
+
     /// No new streams from here on. The session goes with the last open one.
-    fn drain(&mut self, reason: &'static str, ctx: &mut Context<Self>) {
+    fn drain(&mut self, reason: Reason, ctx: &mut Context<Self>) {
         if matches!(self.state, State::Draining) {
             return;
         }
-        log::draining(&self.log, &self.id.origin, self.id.serial, reason);
+        log::draining(
+            &self.with.log,
+            &self.with.id.origin,
+            self.with.id.serial,
+            reason,
+        );
+        self.reason = self.reason.or(Some(reason));
         let was = std::mem::replace(&mut self.state, State::Draining);
-        self.tell(News::Draining);
+        let goaway = self.goaway();
+        self.tell(News::Draining { reason, goaway });
         if matches!(was, State::Dialing) {
             ctx.stop();
         } else if self.streams.is_empty() {
@@ -142,29 +216,37 @@ impl Connection {
         }
     }
 
+    /// Ends at once, streams or no streams.
+    fn end(&mut self, reason: Reason, ctx: &mut Context<Self>) {
+        self.reason = self.reason.or(Some(reason));
+        ctx.stop();
+    }
+
     /// The driver says goodbye and waits for the server's; this bounds the wait.
     fn bound_the_close(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_later(self.config.close_timeout, |_, ctx| ctx.stop());
+        ctx.run_later(self.with.config.close_timeout, |_, ctx| ctx.stop());
     }
 }
 
-/// A session, ready for requests.
+/// A session, ready for requests, and who is at its other end.
 struct Opened {
-    session: Session,
-    driver: Driver,
+    session: session::Opened,
     peer: Peer,
 }
 
-async fn open(dialer: Arc<Dialer>, config: Arc<Config>, origin: Origin) -> Result<Opened, Error> {
+async fn open(
+    dialer: Arc<Dialer>,
+    config: Arc<Config>,
+    origin: Origin,
+    initial_streams: usize,
+    vitals: Rc<Vitals>,
+) -> Result<Opened, Error> {
     let opening = async {
-        let mut dialed = dialer.dial(&origin).await?;
-        let (session, driver) = session::open(dialed.io, &config).await?;
+        let mut dialed = dialer.dial(&origin, Rc::clone(&vitals)).await?;
+        let session = session::open(dialed.io, &config, initial_streams, vitals).await?;
         dialed.peer.dial.total = now().saturating_duration_since(dialed.started);
-        Ok(Opened {
-            session,
-            driver,
-            peer: dialed.peer,
-        })
+        let peer = dialed.peer;
+        Ok(Opened { session, peer })
     };
     let after = config.connect_timeout;
     match tokio::time::timeout(after, opening).await {
@@ -177,10 +259,16 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (dialer, config) = (Arc::clone(&self.dialer), Arc::clone(&self.config));
-        let (origin, permit) = (self.id.origin.clone(), self.permit.take());
+        let opening = open(
+            Arc::clone(&self.with.dialer),
+            Arc::clone(&self.with.config),
+            self.with.id.origin.clone(),
+            self.with.initial_streams,
+            Rc::clone(&self.with.vitals),
+        );
         // The permit travels with the socket, and outlives it wherever the dial is cut off.
-        let dialing = async move { (open(dialer, config, origin).await, permit) };
+        let permit = self.with.permit.take();
+        let dialing = async move { (opening.await, permit) };
         ctx.spawn(
             dialing
                 .into_actor(self)
@@ -189,9 +277,15 @@ impl Actor for Connection {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        log::disconnected(&self.log, &self.id.origin, self.id.serial, self.started);
-        let error = self.failure.take();
-        self.tell(News::Closed { error });
+        let ConnectionId { origin, serial } = &self.with.id;
+        log::disconnected(&self.with.log, origin, *serial, self.started);
+        let fate = self.known.as_ref().and_then(|known| known.fate.get());
+        let error = self.failure.take().or_else(|| fate.cloned());
+        self.tell(News::Closed {
+            reason: self.reason(),
+            error,
+            goaway: self.goaway(),
+        });
     }
 }
 
@@ -201,6 +295,7 @@ impl Handler<Attempt> for Connection {
     fn handle(&mut self, attempt: Attempt, ctx: &mut Self::Context) {
         let State::Open { session, peer } = &self.state else {
             // The Pool had not heard yet. Nothing was sent, so the Agent sends it again.
+            self.tell(News::Freed);
             let closing = io::Error::new(io::ErrorKind::NotConnected, "the connection is closing");
             return attempt.finish(Err(Error::Disconnected {
                 source: Arc::new(closing),
@@ -211,21 +306,39 @@ impl Handler<Attempt> for Connection {
         let work = Work {
             attempt,
             session: session.clone(),
-            config: Arc::clone(&self.config),
+            config: Arc::clone(&self.with.config),
+            tally: Arc::clone(&self.with.tally),
             peer: Arc::clone(peer),
-            connection: self.id.serial,
+            connection: self.with.id.serial,
             reused: self.started > 1,
         };
         let stream = Stream::new(self.started, work, ctx.address().downgrade().recipient());
         self.streams.insert(self.started, stream.start());
+        if self.streams.len() == 1 {
+            self.watch.first_stream(now());
+            self.arm(ctx);
+        }
     }
 }
 
 impl Handler<StreamDone> for Connection {
     type Result = ();
 
-    fn handle(&mut self, StreamDone(number): StreamDone, ctx: &mut Self::Context) {
+    fn handle(&mut self, StreamDone { number, finish }: StreamDone, ctx: &mut Self::Context) {
         self.streams.remove(&number);
+        match finish {
+            Finish::Plain => {}
+            Finish::Answered => self.with.vitals.answered.set(true),
+            Finish::TimedOut => self.on_stream_timeout(ctx),
+            Finish::Reset(code) => {
+                self.with.tally.reset(code);
+                match code {
+                    ErrorCode::ENHANCE_YOUR_CALM => self.tell(News::Calm),
+                    ErrorCode::HTTP_1_1_REQUIRED => self.tell(News::Http1Required),
+                    _ => {}
+                }
+            }
+        }
         self.tell(News::Freed);
         if self.streams.is_empty() && matches!(self.state, State::Draining) {
             self.bound_the_close(ctx);
@@ -236,44 +349,12 @@ impl Handler<StreamDone> for Connection {
 impl Handler<Close> for Connection {
     type Result = ();
 
-    fn handle(&mut self, Close { now }: Close, ctx: &mut Self::Context) {
-        self.drain("told to close", ctx);
-        if now {
+    fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
+        self.drain(close.reason, ctx);
+        if close.now {
             // Each resets its stream and tells; the session then says goodbye as ever.
             for stream in self.streams.values() {
-                stream.do_send(Close { now });
-            }
-        }
-    }
-}
-
-/// Polls the driver inside its actor. Owns the permit, and drops it after the socket.
-struct Driving {
-    // In this order: fields are dropped as they stand.
-    driver: Driver,
-    _permit: Option<Permit>,
-}
-
-impl ActorFuture<Connection> for Driving {
-    type Output = ();
-
-    fn poll(
-        mut self: Pin<&mut Self>,
-        connection: &mut Connection,
-        ctx: &mut Context<Connection>,
-        cx: &mut Turn<'_>,
-    ) -> Poll<()> {
-        loop {
-            if matches!(connection.state, State::Draining) {
-                self.driver.close();
-            }
-            let Poll::Ready(step) = self.driver.poll(cx) else {
-                return Poll::Pending;
-            };
-            let is_over = matches!(step, Step::Ended);
-            connection.on_step(step, ctx);
-            if is_over {
-                return Poll::Ready(());
+                stream.do_send(close);
             }
         }
     }

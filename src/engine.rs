@@ -21,9 +21,11 @@ use crate::clock::now;
 use crate::engine::shard::Shard;
 use crate::engine::threads::Threads;
 use crate::error::Error;
-use crate::message::{Shutdown, Submit};
+use crate::message::{Shutdown, Submit, Tidy};
+use crate::origin::Origin;
 use crate::request::Request;
 use crate::response::Response;
+use crate::view::{Lifecycles, Snapshot};
 
 /// A running fetch engine. Cloning copies a handle.
 ///
@@ -99,7 +101,7 @@ impl Engine {
             // A faulty request has no origin; any Agent can tell its sender so.
             let shard = request
                 .check()
-                .map_or(0, |target| with.routes.shard_of(target.origin()));
+                .map_or(0, |target| with.inside.routes.shard_of(target.origin()));
             while let Some(agent) = with.residents.of(shard) {
                 let (caller, answer) = oneshot::channel();
                 agent.do_send(Submit {
@@ -159,7 +161,7 @@ impl Engine {
     /// with [`Error::Closed`]. May be called again, and on any handle; of several graces the one that
     /// ends first counts.
     pub async fn shutdown(&self, grace: Duration) {
-        let gate = &self.inner.with.gate;
+        let gate = &self.inner.with.inside.gate;
         gate.shut();
         let mut leaving = Vec::new();
         for shard in &self.inner.shards {
@@ -177,10 +179,51 @@ impl Engine {
         }
     }
 
+    /// What is inside at this moment: every connection, every origin in use, every counter. The
+    /// future may be awaited on any executor.
+    ///
+    /// ```no_run
+    /// # async fn run(engine: gannet::Engine) {
+    /// let snapshot = engine.snapshot().await;
+    /// for connection in &snapshot.connections {
+    ///     println!("{} {:?}: {} streams", connection.origin, connection.state, connection.streams);
+    /// }
+    /// println!("{} handshakes", snapshot.counters.handshakes);
+    /// # }
+    /// ```
+    pub fn snapshot(&self) -> impl Future<Output = Snapshot> + Send + use<> {
+        let inside = Arc::clone(&self.inner.with.inside);
+        async move { inside.snapshot().await }
+    }
+
+    /// What happens to connections from now on.
+    #[must_use]
+    pub fn lifecycle(&self) -> Lifecycles {
+        let changes = self.inner.with.changes.subscribe();
+        Lifecycles { changes }
+    }
+
+    /// Closes all idle connections.
+    pub fn close_idle(&self) {
+        self.inner.with.inside.tidy(&Tidy::Idle);
+    }
+
+    /// Closes the connections of one origin, once their streams have ended. A later fetch opens
+    /// another.
+    pub fn close_origin(&self, origin: &Origin) {
+        self.inner.with.inside.tidy(&Tidy::Origin(origin.clone()));
+    }
+
+    /// Closes every connection, once its streams have ended, as after a change of networks.
+    /// Fetches go on, on connections of their own.
+    pub fn drain(&self) {
+        self.inner.with.inside.tidy(&Tidy::All);
+    }
+
     #[cfg(feature = "fault-injection")]
     /// Makes an actor fail.
     pub fn drill(&self, drill: crate::message::Drill) {
-        let shard = self.inner.with.routes.shard_of(&drill.origin);
+        let shard = self.inner.with.inside.routes.shard_of(&drill.origin);
         if let Some(agent) = self.inner.with.residents.of(shard) {
             agent.do_send(drill);
         }
@@ -191,7 +234,7 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("arbiters", &self.inner.shards.len())
-            .field("fetches", &self.inner.with.gate.inside())
+            .field("fetches", &self.inner.with.inside.gate.inside())
             .finish_non_exhaustive()
     }
 }

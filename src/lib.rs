@@ -25,6 +25,7 @@ pub mod request;
 pub mod response;
 pub mod config;
 pub mod policy;
+pub mod view;
 mod log;
 mod clock;
 pub mod message;

@@ -7,6 +7,7 @@ use slog::{Logger, debug, error, info};
 use crate::error::Error;
 use crate::origin::Origin;
 use crate::response::Peer;
+use crate::view::Reason;
 
 /// A logger that drops everything: what an engine has unless it is given one.
 pub(crate) fn discard() -> Logger {
@@ -31,8 +32,9 @@ pub(crate) fn dial_failed(log: &Logger, origin: &Origin, connection: u64, error:
         "kind" => error.kind(), "error" => %error);
 }
 
-pub(crate) fn draining(log: &Logger, origin: &Origin, connection: u64, reason: &'static str) {
-    debug!(log, "draining"; "origin" => %origin, "connection" => connection, "reason" => reason);
+pub(crate) fn draining(log: &Logger, origin: &Origin, connection: u64, reason: Reason) {
+    debug!(log, "draining"; "origin" => %origin, "connection" => connection,
+        "reason" => ?reason);
 }
 
 pub(crate) fn disconnected(log: &Logger, origin: &Origin, connection: u64, streams: u64) {
@@ -40,9 +42,8 @@ pub(crate) fn disconnected(log: &Logger, origin: &Origin, connection: u64, strea
         "streams" => streams);
 }
 
-pub(crate) fn retrying(log: &Logger, origin: &Origin, attempt: u32, error: &Error) {
-    debug!(log, "retrying"; "origin" => %origin, "attempt" => attempt,
-        "kind" => error.kind(), "error" => %error);
+pub(crate) fn retrying(log: &Logger, origin: &Origin, attempt: u32, kind: &str) {
+    debug!(log, "retrying"; "origin" => %origin, "attempt" => attempt, "kind" => kind);
 }
 
 pub(crate) fn actor_ended(log: &Logger, actor: &'static str) {

@@ -6,11 +6,15 @@
 //! | `Submit` | Engine → Agent | the same for `Engine::fetch` |
 //! | `Attempt` | Agent → Pool → Connection → Stream | carries the request and the right to answer it |
 //! | `Failed` | whoever held the attempt → Agent | it came to nothing: retry or tell the caller |
-//! | `ConnectionEvent` | Connection → Pool | ready, room, freed, draining, closed |
-//! | `StreamDone` | Stream → Connection | the stream is off the session |
+//! | `ConnectionEvent` | Connection → Pool | room, freed, suspect, recovered, draining, closed |
+//! | `StreamDone` | Stream → Connection | the stream is off the session, and how it ended |
 //! | `Granted` | ledger of sockets → Pool | the place you waited for |
-//! | `Evict` | ledger of sockets → Pool | close this idle connection, another origin waits |
+//! | `Displace` | ledger of sockets → Pool | this connection is to make room for another origin |
 //! | `Close` | Shard → Pool → Connection → Stream | take nothing new, finish, say GOAWAY, close |
+//! | [`TakeSnapshot`] | a caller → Agent | show what is inside |
+//! | `Inspect` | Agent, Engine → Pool | the same for one arbiter |
+//! | [`CloseIdle`], [`CloseOrigin`], [`Drain`] | a caller → Agent | close some connections, in order |
+//! | `Tidy` | Agent, Engine → Pool | the same for one arbiter |
 //! | `Shutdown` | Engine → Shard | let what is open finish within a grace, then close everything |
 //! | `Ended` | Pool, Agent → Shard | the actor is gone: start another |
 //! | `Drill` | a caller → any actor | panic or stop (feature `fault-injection`) |
@@ -20,6 +24,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod gate;
+pub(crate) mod vitals;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,11 +33,12 @@ use std::time::{Duration, Instant};
 use actix::{Message, Recipient, WeakRecipient};
 use tokio::sync::oneshot;
 
-use crate::error::Error;
-use crate::message::attempt::{Attempt, Caller};
+use crate::error::{Error, ErrorCode};
+use crate::message::attempt::{Attempt, Caller, Outcome};
 use crate::origin::{Origin, Target};
 use crate::request::Request;
 use crate::response::Response;
+use crate::view::{Reason, Snapshot};
 
 /// Asks an Agent for one response.
 ///
@@ -68,12 +74,12 @@ pub(crate) struct Submit {
     pub(crate) accepted: Instant,
 }
 
-/// An attempt that came to nothing.
+/// An attempt that came to nothing, or to less than was hoped for.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Failed {
     pub(crate) attempt: Attempt,
-    pub(crate) error: Error,
+    pub(crate) outcome: Outcome,
 }
 
 /// Names one incarnation of a connection: its origin may be dialled again while it drains.
@@ -98,16 +104,59 @@ pub(crate) enum News {
     Room(usize),
     /// A stream ended.
     Freed,
+    /// It may be dead.
+    Suspect,
+    /// It is alive after all.
+    Recovered,
+    /// The server has asked for fewer requests (ENHANCE_YOUR_CALM).
+    Calm,
+    /// The server has asked for HTTP/1.1.
+    Http1Required,
     /// It takes no more streams.
-    Draining,
-    /// It is gone; `error` if it could not be opened at all.
-    Closed { error: Option<Error> },
+    Draining {
+        reason: Reason,
+        /// The server's goodbye, if that is the reason.
+        goaway: Option<GoAway>,
+    },
+    /// It is gone.
+    Closed {
+        reason: Reason,
+        /// Why it could not be opened, or why it ended.
+        error: Option<Error>,
+        /// The server's goodbye, if it said one.
+        goaway: Option<GoAway>,
+    },
+}
+
+/// A GOAWAY frame (RFC 9113 §6.8).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct GoAway {
+    /// The last stream that the server may act on.
+    pub(crate) last: u32,
+    /// Why.
+    pub(crate) code: u32,
 }
 
 /// The stream is off the session; its slot is free.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct StreamDone(pub(crate) u64);
+pub(crate) struct StreamDone {
+    pub(crate) number: u64,
+    pub(crate) finish: Finish,
+}
+
+/// What the end of a stream says of its connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Finish {
+    /// Nothing.
+    Plain,
+    /// There was a response.
+    Answered,
+    /// The server was silent on it for too long.
+    TimedOut,
+    /// The server reset it.
+    Reset(ErrorCode),
+}
 
 /// A place for one more socket has come free for `origin`.
 #[derive(Debug, Message)]
@@ -153,10 +202,22 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// Another origin waits for the place of this connection, which was idle when it was chosen.
+/// Other origins wait for the place of this connection.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Evict(pub(crate) u64);
+pub(crate) struct Displace {
+    pub(crate) connection: u64,
+    pub(crate) how: How,
+}
+
+/// How a connection is to make room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum How {
+    /// It was idle when it was chosen: close it.
+    Evict,
+    /// It is at work: it has its turn, and then others have theirs.
+    Yield,
+}
 
 /// Take no more streams, let the open ones finish, close.
 #[derive(Clone, Copy, Debug, Message)]
@@ -164,6 +225,56 @@ pub(crate) struct Evict(pub(crate) u64);
 pub(crate) struct Close {
     /// Do not wait for the open streams.
     pub(crate) now: bool,
+    pub(crate) reason: Reason,
+}
+
+/// Asks an Agent for a [`Snapshot`] of its engine.
+///
+/// ```no_run
+/// # async fn run(engine: gannet::Engine) -> Result<(), actix::MailboxError> {
+/// let snapshot = engine.agent().send(gannet::message::TakeSnapshot).await?;
+/// println!("{} sockets, {} requests", snapshot.sockets, snapshot.counters.requests);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Snapshot")]
+pub struct TakeSnapshot;
+
+/// Asks an Agent to have all idle connections of its engine closed.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct CloseIdle;
+
+/// Asks an Agent to have the connections of one origin closed, once their streams have ended. A
+/// later fetch opens another.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct CloseOrigin(pub Origin);
+
+/// Asks an Agent to have every connection of its engine closed, once its streams have ended, as
+/// after a change of networks. Fetches go on, on connections of their own.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+/// Asks a Pool for its part of a [`Snapshot`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Inspect {
+    pub(crate) reply: oneshot::Sender<Snapshot>,
+}
+
+/// Tells a Pool to close some of its connections, in order.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum Tidy {
+    /// Those without a stream.
+    Idle,
+    /// Those of one origin.
+    Origin(Origin),
+    /// All.
+    All,
 }
 
 /// Let open fetches finish within `grace`, then close every connection; tell when all are gone.

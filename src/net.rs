@@ -2,7 +2,9 @@
 
 pub(crate) mod dial;
 pub(crate) mod dns;
+pub(crate) mod last_word;
 pub(crate) mod linger;
+pub(crate) mod meter;
 pub(crate) mod tls;
 
 pub(crate) use dial::Dialer;

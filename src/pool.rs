@@ -3,8 +3,14 @@
 //! A Pool never waits for a connection and never asks it anything: connections tell, and the Pool
 //! keeps the count of free slots itself. So one wedged connection delays no other origin.
 
+mod agenda;
+mod dial;
+mod events;
+mod inspect;
 mod ledger;
+mod record;
 mod routes;
+mod seat;
 mod serve;
 mod site;
 mod sweep;
@@ -13,35 +19,40 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, SpawnHandle};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, SpawnHandle};
 use slog::Logger;
+use tokio::sync::broadcast;
 
 pub(crate) use crate::pool::ledger::{Ledger, Shard};
 pub(crate) use crate::pool::routes::Routes;
 
 use crate::clock::now;
 use crate::config::Config;
-use crate::connection::Connection;
 use crate::error::Error;
 use crate::message::attempt::Attempt;
-use crate::message::{
-    Close, ConnectionEvent, ConnectionId, Ended, Evict, Granted, News, Supervisor,
-};
+use crate::message::{Close, ConnectionId, Displace, Ended, Granted, How, Supervisor};
 use crate::net::Dialer;
 use crate::origin::Origin;
 use crate::policy::admission::{Admit, Facts, admit};
-use crate::policy::slots::Slots;
+use crate::policy::memory::Memory;
+use crate::pool::agenda::Agenda;
 use crate::pool::ledger::Reach;
-use crate::pool::site::{Link, Site};
+use crate::pool::record::Record;
+use crate::pool::seat::{Held, Seat};
+use crate::pool::site::Site;
+use crate::view::{Change, Lifecycle, Reason, Tally};
 
 /// Routes each attempt to the connection of its origin.
 pub(crate) struct Pool {
     with: With,
     sites: HashMap<Origin, Site>,
     /// Every connection that is not gone yet, by number.
-    connections: HashMap<u64, (Origin, Addr<Connection>)>,
+    connections: HashMap<u64, Held>,
+    /// What outlives connections.
+    memory: Memory<Origin, Record>,
     /// Fetches waiting, over all sites.
     pending: usize,
+    agenda: Agenda,
     /// When the queues are next looked through.
     sweep: Option<(Instant, SpawnHandle)>,
     /// When they last were.
@@ -57,15 +68,19 @@ pub(crate) struct With {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) log: Logger,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) changes: broadcast::Sender<Lifecycle>,
     pub(crate) supervisor: Supervisor,
 }
 
 impl Pool {
     pub(crate) fn new(with: With) -> Self {
         Self {
+            memory: Memory::new(with.config.max_origins),
             with,
             sites: HashMap::new(),
             connections: HashMap::new(),
+            agenda: Agenda::default(),
             pending: 0,
             sweep: None,
             swept: None,
@@ -76,7 +91,7 @@ impl Pool {
     fn facts(&self, origin: &Origin) -> Facts {
         let site = self.sites.get(origin);
         Facts {
-            has_room: site.is_some_and(|site| site.link.has_room()),
+            has_room: site.is_some_and(|s| s.has_room(self.with.config.per_origin_concurrency)),
             waiting: site.map_or(0, |site| site.waiting.len()),
             pending: self.pending,
             max_waiting: self.with.config.max_pending_per_origin,
@@ -84,75 +99,22 @@ impl Pool {
         }
     }
 
-    fn on_room(&mut self, id: &ConnectionId, room: usize, ctx: &mut Context<Self>) {
-        let ceiling = self.with.config.max_streams_per_connection;
-        let Some(site) = self.sites.get_mut(&id.origin) else {
-            return;
-        };
-        if !site.is_served_by(id.serial) {
-            return;
-        }
-        site.link = match std::mem::take(&mut site.link) {
-            Link::Dialing(seat) => Link::Open(seat, Slots::new(ceiling, room)),
-            Link::Open(seat, mut slots) => {
-                slots.allow(room);
-                Link::Open(seat, slots)
-            }
-            other => other,
-        };
-        self.serve(&id.origin, ctx);
-    }
-
-    fn on_freed(&mut self, id: &ConnectionId, ctx: &mut Context<Self>) {
-        let Some(site) = self.sites.get_mut(&id.origin) else {
-            return;
-        };
-        if site.is_served_by(id.serial)
-            && let Link::Open(_, slots) = &mut site.link
-        {
-            slots.free();
-            self.serve(&id.origin, ctx);
+    /// Why its connections go with it.
+    fn end(&self) -> Reason {
+        match self.is_closing {
+            true => Reason::Shutdown,
+            false => Reason::Crashed,
         }
     }
 
-    /// A connection takes no more streams: who waits needs another.
-    fn on_draining(&mut self, id: &ConnectionId, ctx: &mut Context<Self>) {
-        self.with.ledger.closing(id.serial);
-        self.unlink(id);
-        self.serve(&id.origin, ctx);
+    /// Counts a connection that is gone.
+    fn account(&self, held: &Held, reason: Reason) {
+        let (cancelled, empty) = (held.vitals.resets.get(), held.vitals.empty_data.get());
+        self.with.tally.closed(reason, cancelled, empty);
     }
 
-    fn on_closed(&mut self, id: &ConnectionId, error: Option<Error>, ctx: &mut Context<Self>) {
-        self.connections.remove(&id.serial);
-        let was_dialing = self.sites.get(&id.origin).is_some_and(|site| {
-            site.is_served_by(id.serial) && !matches!(site.link, Link::Open(..))
-        });
-        self.unlink(id);
-        if was_dialing {
-            // Without an error it panicked or was stopped: the Agents decide how often to go on.
-            let error = error.unwrap_or(Error::Internal { sent: false });
-            let waiting = self
-                .sites
-                .get_mut(&id.origin)
-                .map(|site| std::mem::take(&mut site.waiting));
-            let waiting = waiting.unwrap_or_default();
-            self.pending -= waiting.len();
-            for attempt in waiting {
-                attempt.finish(Err(error.clone()));
-            }
-        }
-        self.serve(&id.origin, ctx);
-        if self.is_closing && self.connections.is_empty() {
-            ctx.stop();
-        }
-    }
-
-    fn unlink(&mut self, id: &ConnectionId) {
-        if let Some(site) = self.sites.get_mut(&id.origin)
-            && site.is_served_by(id.serial)
-        {
-            site.unlink();
-        }
+    fn seat(&mut self, id: &ConnectionId) -> Option<&mut Seat> {
+        self.sites.get_mut(&id.origin)?.seat(id.serial)
     }
 }
 
@@ -163,18 +125,23 @@ impl Actor for Pool {
         let this = ctx.address().downgrade();
         let reach = Reach {
             granted: this.clone().recipient(),
-            evict: this.recipient(),
+            displace: this.recipient(),
         };
         self.with.ledger.seat(self.with.shard, reach);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.with.ledger.leave(self.with.shard);
-        let connections = self.connections.drain().map(|(_, (_, address))| address);
-        let orphans: Vec<_> = connections.map(Addr::recipient).collect();
-        for connection in &orphans {
-            connection.do_send(Close { now: false });
+        let held: Vec<_> = self.connections.drain().collect();
+        let (now, reason) = (false, self.end());
+        for (serial, held) in &held {
+            held.address.do_send(Close { now, reason });
+            // Nobody will hear of their end.
+            self.account(held, reason);
+            self.publish(&held.origin, *serial, || Change::Closed(reason));
         }
+        let orphans = held.into_iter().map(|(_, held)| held.address.recipient());
+        let orphans = orphans.collect();
         if let Some(supervisor) = self.with.supervisor.upgrade() {
             supervisor.do_send(Ended::Pool { orphans });
         }
@@ -200,21 +167,10 @@ impl Handler<Attempt> for Pool {
         }
         match verdict {
             Admit::Take => self.take(attempt, ctx),
-            Admit::Refuse { limit } => attempt.finish(Err(Error::Overloaded { limit })),
-        }
-    }
-}
-
-impl Handler<ConnectionEvent> for Pool {
-    type Result = ();
-
-    fn handle(&mut self, event: ConnectionEvent, ctx: &mut Self::Context) {
-        let id = &event.id;
-        match event.news {
-            News::Room(room) => self.on_room(id, room, ctx),
-            News::Freed => self.on_freed(id, ctx),
-            News::Draining => self.on_draining(id, ctx),
-            News::Closed { error } => self.on_closed(id, error, ctx),
+            Admit::Refuse { limit } => {
+                self.with.tally.overloaded();
+                attempt.finish(Err(Error::Overloaded { limit }));
+            }
         }
     }
 }
@@ -223,26 +179,41 @@ impl Handler<Granted> for Pool {
     type Result = ();
 
     fn handle(&mut self, Granted { origin, permit }: Granted, ctx: &mut Self::Context) {
-        let site = self.sites.get(&origin);
-        if site.is_some_and(|site| matches!(site.link, Link::Wished)) {
-            self.open(&origin, permit, ctx);
+        let Some(site) = self.sites.get_mut(&origin) else {
+            return;
+        };
+        let was_wished = std::mem::take(&mut site.is_wished);
+        if was_wished && (!site.waiting.is_empty() || site.needs_replacement()) {
+            return self.open(&origin, permit, ctx);
         }
-        // Otherwise nobody wants it any more: dropped, it goes to the next in line.
+        // Nobody wants it any more: dropped, it goes to the next in line.
+        drop(permit);
+        self.rest(&origin, ctx);
     }
 }
 
-impl Handler<Evict> for Pool {
+impl Handler<Displace> for Pool {
     type Result = ();
 
-    fn handle(&mut self, Evict(serial): Evict, ctx: &mut Self::Context) {
-        let Some((origin, connection)) = self.connections.get(&serial) else {
+    fn handle(&mut self, displace: Displace, ctx: &mut Self::Context) {
+        let serial = displace.connection;
+        let Some(held) = self.connections.get(&serial) else {
             return;
         };
-        connection.do_send(Close { now: false });
-        let origin = origin.clone();
-        let id = ConnectionId { origin, serial };
-        self.unlink(&id);
-        self.serve(&id.origin, ctx);
+        let origin = held.origin.clone();
+        match displace.how {
+            How::Evict => {
+                self.leave(&origin, serial, Reason::Evicted);
+                self.serve(&origin, ctx);
+            }
+            How::Yield => {
+                let (quantum, time) = (self.with.config.turn_fetches, self.with.config.turn_time);
+                if let Some(seat) = self.sites.get_mut(&origin).and_then(|s| s.seat(serial)) {
+                    seat.turn = Some(quantum);
+                    self.note_turn(&origin, serial, now().checked_add(time), ctx);
+                }
+            }
+        }
     }
 }
 
@@ -258,8 +229,8 @@ impl Handler<Close> for Pool {
             }
         }
         self.pending = 0;
-        for (_, connection) in self.connections.values() {
-            connection.do_send(close);
+        for held in self.connections.values() {
+            held.address.do_send(close);
         }
         if self.connections.is_empty() {
             ctx.stop();
@@ -279,12 +250,9 @@ mod fault {
             if drill.victim == Victim::Pool {
                 return drill.fault.strike(ctx);
             }
-            let seat = self
-                .sites
-                .get(&drill.origin)
-                .and_then(|site| site.link.seat());
-            if let Some(seat) = seat {
-                seat.address.do_send(drill);
+            let site = self.sites.get(&drill.origin);
+            for seat in site.map_or(&[][..], |site| &site.seats) {
+                seat.address.do_send(drill.clone());
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, uri::Authority};
+use http::{Method, StatusCode, uri::Authority};
 
 use crate::error::{Error, Part};
 use crate::origin::Target;
@@ -35,6 +35,7 @@ pub struct Request {
     headers: HeaderMap,
     body: Bytes,
     overrides: Overrides,
+    retry_statuses: Option<Vec<StatusCode>>,
 }
 
 /// What one request sets apart from the engine's `Config`; `None` keeps the engine's value.
@@ -44,6 +45,7 @@ pub(crate) struct Overrides {
     pub(crate) head_timeout: Option<Duration>,
     pub(crate) body_timeout: Option<Duration>,
     pub(crate) max_body: Option<u64>,
+    pub(crate) max_attempts: Option<u32>,
 }
 
 impl Request {
@@ -59,6 +61,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             overrides: Overrides::default(),
+            retry_statuses: None,
         }
     }
 
@@ -145,6 +148,22 @@ impl Request {
         self
     }
 
+    /// Attempts that end without a response, at most; 1 for callers that repeat it themselves.
+    /// Default: the engine's `max_attempts`.
+    #[must_use]
+    pub fn max_attempts(mut self, limit: u32) -> Self {
+        self.overrides.max_attempts = Some(limit);
+        self
+    }
+
+    /// Statuses that are worth another attempt, if the method is idempotent. Default: the engine's
+    /// `retry_statuses`.
+    #[must_use]
+    pub fn retry_statuses(mut self, statuses: impl Into<Vec<StatusCode>>) -> Self {
+        self.retry_statuses = Some(statuses.into());
+        self
+    }
+
     /// The checked URL, or the first fault of the request.
     ///
     /// # Errors
@@ -184,6 +203,10 @@ impl Request {
 
     pub(crate) fn overrides(&self) -> Overrides {
         self.overrides
+    }
+
+    pub(crate) fn retried_statuses(&self) -> Option<&Vec<StatusCode>> {
+        self.retry_statuses.as_ref()
     }
 
     /// A `Host` of the caller's becomes `:authority`, which has no userinfo (RFC 9113 §8.3.1).

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use crate::error::Error;
+
 /// A complete response.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -53,10 +55,34 @@ pub struct Receipt {
     pub reused: bool,
     /// Attempts made, this one included.
     pub attempts: u32,
+    /// The attempts before this one, and why each was followed by another.
+    pub retries: Vec<Retry>,
     /// Body bytes on the wire.
     pub wire_bytes: u64,
     /// The other end of the connection.
     pub peer: Arc<Peer>,
+}
+
+/// An attempt that was followed by another.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Retry {
+    /// When it was over.
+    pub at: Duration,
+    /// The connection that its request may have left on; `None` if it never left.
+    pub connection: Option<u64>,
+    /// Why another was made.
+    pub reason: RetryReason,
+}
+
+/// Why another attempt was made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RetryReason {
+    /// It failed.
+    Error(Error),
+    /// The server's answer was worth another: 421, or a status that was asked to be retried.
+    Status(StatusCode),
 }
 
 /// The other end of a connection, and what it took to reach it.

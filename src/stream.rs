@@ -18,11 +18,12 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::error::{Error, Phase};
 use crate::message::attempt::Attempt;
-use crate::message::{Close, StreamDone};
+use crate::message::{Close, Finish, StreamDone};
 use crate::policy::deadline::Watch;
 use crate::response::{Peer, Receipt, Response};
-use crate::session::{Exchange, Session};
+use crate::session::{self, Exchange, Session};
 use crate::stream::body::Body;
+use crate::view::Tally;
 
 /// Sends one request, assembles its response, answers, stops.
 pub(crate) struct Stream {
@@ -38,6 +39,7 @@ pub(crate) struct Work {
     pub(crate) attempt: Attempt,
     pub(crate) session: Session,
     pub(crate) config: Arc<Config>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) peer: Arc<Peer>,
     /// Number of the connection.
     pub(crate) connection: u64,
@@ -56,9 +58,10 @@ impl Stream {
     }
 
     /// Tells the connection, once, that the slot is free.
-    fn announce(&mut self) {
+    fn announce(&mut self, finish: Finish) {
         if let Some(owner) = self.owner.take().and_then(|owner| owner.upgrade()) {
-            owner.do_send(StreamDone(self.number));
+            let number = self.number;
+            owner.do_send(StreamDone { number, finish });
         }
     }
 }
@@ -71,17 +74,30 @@ impl Actor for Stream {
         ctx.spawn(
             work.run()
                 .into_actor(self)
-                .map(|(attempt, outcome), this, ctx| {
+                .map(|(attempt, outcome, is_final), this, ctx| {
                     // The slot first: whoever hears the answer may send the next fetch at once.
-                    this.announce();
-                    attempt.finish(outcome);
+                    this.announce(finish_of(&outcome));
+                    match outcome {
+                        Ok(response) if !is_final => attempt.refer(response),
+                        outcome => attempt.finish(outcome),
+                    }
                     ctx.stop();
                 }),
         );
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.announce();
+        self.announce(Finish::Plain);
+    }
+}
+
+/// What the connection should know of how a fetch ended.
+fn finish_of(outcome: &Result<Response, Error>) -> Finish {
+    match outcome {
+        Ok(_) => Finish::Answered,
+        Err(Error::Timeout { .. }) => Finish::TimedOut,
+        Err(Error::Reset { code, by_server }) if *by_server => Finish::Reset(*code),
+        _ => Finish::Plain,
     }
 }
 
@@ -94,18 +110,21 @@ impl Handler<Close> for Stream {
 }
 
 impl Work {
-    async fn run(mut self) -> (Attempt, Result<Response, Error>) {
+    /// Says as well whether the outcome is one that need not be judged.
+    async fn run(mut self) -> (Attempt, Result<Response, Error>, bool) {
         let sending = self
             .session
             .send(self.attempt.request(), self.attempt.target());
         let exchange = match sending {
             Ok(exchange) => exchange,
-            Err(error) => return (self.attempt, Err(error)),
+            Err(error) => return (self.attempt, Err(error), true),
         };
-        self.attempt.mark_sent();
+        self.attempt.mark_sent(self.connection);
+        let queued = now().saturating_duration_since(self.attempt.watch().accepted());
+        self.tally.request(self.reused, queued);
         let overrides = self.attempt.request().overrides();
         let mut receiving = Receiving {
-            queued: now().saturating_duration_since(self.attempt.watch().accepted()),
+            queued,
             watch: self.attempt.watch(),
             head_timeout: overrides.head_timeout.unwrap_or(self.config.head_timeout),
             body_timeout: overrides.body_timeout.unwrap_or(self.config.body_timeout),
@@ -114,7 +133,14 @@ impl Work {
             work: self,
         };
         let outcome = receiving.receive().await;
-        (receiving.work.attempt, outcome)
+        let Self {
+            attempt, config, ..
+        } = receiving.work;
+        let is_final = match &outcome {
+            Ok(response) => !attempt.is_worth_another(response.status, &config),
+            Err(_) => true,
+        };
+        (attempt, outcome, is_final)
     }
 }
 
@@ -141,7 +167,20 @@ impl Receiving {
         let announced = content_length(&headers).filter(|_| may_have_body);
         allowance.announce(announced.unwrap_or(0))?;
         let mut body = Body::new(announced);
-        while let Some(piece) = self.wait(Exchange::poll_data).await? {
+        let trailers = loop {
+            let piece = match self.wait(Exchange::poll_data).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break self.wait(Exchange::poll_trailers).await?,
+                // Where the connection breaks while a request's body is on its way, the h2 crate
+                // forgets that the response had ended.
+                Err(error) => {
+                    let is_whole = !may_have_body || announced == Some(allowance.taken());
+                    match is_whole && is_break(&error) {
+                        true => break None,
+                        false => return Err(error),
+                    }
+                }
+            };
             allowance.take(piece.len())?;
             if !piece.is_empty() {
                 self.watch.enter(Phase::Body, now(), self.body_timeout);
@@ -149,14 +188,13 @@ impl Receiving {
             if may_have_body {
                 body.push(piece);
             }
-        }
-        let trailers = self.wait(Exchange::poll_trailers).await?;
+        };
         Ok(Response {
             status,
             headers,
             body: body.finish(),
             trailers,
-            protocol: self.work.session.protocol(),
+            protocol: session::PROTOCOL,
             receipt: self.receipt(first_byte, allowance.taken()),
         })
     }
@@ -170,6 +208,7 @@ impl Receiving {
             stream: self.exchange.stream(),
             reused: self.work.reused,
             attempts: self.work.attempt.number(),
+            retries: self.work.attempt.retries(),
             wire_bytes,
             peer: Arc::clone(&self.work.peer),
         }
@@ -211,6 +250,11 @@ impl Receiving {
         }
         Poll::Pending
     }
+}
+
+/// Whether what ended was the connection, not the stream on it.
+fn is_break(error: &Error) -> bool {
+    matches!(error, Error::Disconnected { .. } | Error::GoAway { .. })
 }
 
 /// Whether a response can have content (RFC 9110 §6.4.1). Content where there can be none is

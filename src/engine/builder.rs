@@ -6,17 +6,21 @@ use std::thread::available_parallelism;
 
 use actix::Actor;
 use slog::Logger;
+use tokio::sync::broadcast;
 
+use crate::agent::Inside;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::residents::Residents;
 use crate::engine::shard::{self, Shard};
 use crate::engine::threads::Threads;
 use crate::log;
-use crate::message::gate::Gate;
 use crate::net::Dialer;
 use crate::policy::eviction::{Eviction, Lru};
-use crate::pool::{Ledger, Routes};
+use crate::pool::Ledger;
+
+/// How far who listens to changes may fall behind.
+const CHANGES_KEPT: usize = 1_024;
 
 /// Sets an engine up; from [`Engine::builder`].
 #[derive(Debug)]
@@ -59,7 +63,8 @@ impl Builder {
         self
     }
 
-    /// Which idle connection goes when another origin needs its place. Default: [`Lru`].
+    /// Which idle connection goes when another origin needs its place. Default: [`Lru`];
+    /// [`policy::eviction`](crate::policy::eviction) tells which to choose when.
     #[must_use]
     pub fn eviction(mut self, policy: impl Eviction + 'static) -> Self {
         self.eviction = Box::new(policy);
@@ -113,14 +118,14 @@ impl Builder {
         let log = self.log.unwrap_or_else(log::discard);
         let config = Arc::new(self.config.at_least_one());
         log::started(&log, shards, config.max_connections);
+        let ledger = Ledger::new(config.max_connections, self.eviction);
         shard::With {
             shard: 0,
             dialer: Arc::new(Dialer::new(Arc::clone(&config))),
-            ledger: Arc::new(Ledger::new(config.max_connections, self.eviction)),
+            inside: Arc::new(Inside::new(&config, shards, ledger)),
             config,
-            routes: Arc::new(Routes::new(shards)),
             residents: Arc::new(Residents::new(shards)),
-            gate: Arc::new(Gate::default()),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
             log,
         }
     }

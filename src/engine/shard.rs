@@ -9,16 +9,16 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Recipient,
     WrapFuture,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
-use crate::agent::{self, Agent};
+use crate::agent::{self, Agent, Inside};
 use crate::config::Config;
 use crate::engine::residents::Residents;
 use crate::log;
-use crate::message::gate::Gate;
 use crate::message::{Close, Ended, Shutdown, Supervisor};
 use crate::net::Dialer;
-use crate::pool::{self, Ledger, Pool, Routes};
+use crate::pool::{self, Pool};
+use crate::view::{Lifecycle, Reason};
 
 /// Keeps one arbiter of an engine staffed.
 pub(crate) struct Shard {
@@ -38,10 +38,9 @@ pub(crate) struct With {
     pub(crate) shard: usize,
     pub(crate) config: Arc<Config>,
     pub(crate) dialer: Arc<Dialer>,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) routes: Arc<Routes>,
+    pub(crate) inside: Arc<Inside>,
     pub(crate) residents: Arc<Residents>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) changes: broadcast::Sender<Lifecycle>,
     pub(crate) log: slog::Logger,
 }
 
@@ -55,8 +54,7 @@ impl With {
     pub(crate) fn agent(&self) -> agent::With {
         agent::With {
             config: Arc::clone(&self.config),
-            routes: Arc::clone(&self.routes),
-            gate: Arc::clone(&self.gate),
+            inside: Arc::clone(&self.inside),
             log: self.log.clone(),
             supervisor: None,
             keep: None,
@@ -84,12 +82,17 @@ impl Shard {
             shard: self.with.shard,
             config: Arc::clone(&self.with.config),
             dialer: Arc::clone(&self.with.dialer),
-            ledger: Arc::clone(&self.with.ledger),
+            ledger: Arc::clone(&self.with.inside.ledger),
             log: self.with.log.clone(),
+            tally: self.with.inside.tally_of(self.with.shard),
+            changes: self.with.changes.clone(),
             supervisor,
         })
         .start();
-        self.with.routes.seat(self.with.shard, Some(pool.clone()));
+        self.with
+            .inside
+            .routes
+            .seat(self.with.shard, Some(pool.clone()));
         self.pool = Some(pool);
     }
 
@@ -105,14 +108,15 @@ impl Shard {
         if self.is_closing {
             return;
         }
-        let now = self.with.gate.inside() > 0;
-        self.with.gate.call_time();
+        let now = self.with.inside.gate.inside() > 0;
+        let reason = Reason::Shutdown;
+        self.with.inside.gate.call_time();
         self.is_closing = true;
         if let Some(pool) = &self.pool {
-            pool.do_send(Close { now });
+            pool.do_send(Close { now, reason });
         }
         for connection in &self.orphans {
-            connection.do_send(Close { now });
+            connection.do_send(Close { now, reason });
         }
         // Connections bound their own goodbyes; this bounds the connections.
         let bound = self.with.config.close_timeout.saturating_mul(2);
@@ -126,7 +130,10 @@ impl Shard {
             // They have as long as `close` has given them.
             return;
         }
-        let (gate, bound) = (Arc::clone(&self.with.gate), self.with.config.close_timeout);
+        let (gate, bound) = (
+            Arc::clone(&self.with.inside.gate),
+            self.with.config.close_timeout,
+        );
         let emptied = async move {
             let _ = tokio::time::timeout(bound, gate.emptied()).await;
         };
@@ -147,7 +154,7 @@ impl Shard {
 
     fn vacate(&mut self) {
         self.pool = None;
-        self.with.routes.seat(self.with.shard, None);
+        self.with.inside.routes.seat(self.with.shard, None);
         self.with.residents.seat(self.with.shard, None);
     }
 }
@@ -193,11 +200,11 @@ impl Handler<Shutdown> for Shard {
             Some(leaving) => leaving.push(done),
             None => {
                 self.leaving = Some(vec![done]);
-                log::shutting_down(&self.with.log, self.with.gate.inside());
+                log::shutting_down(&self.with.log, self.with.inside.gate.inside());
             }
         }
         // Of several graces, the one that ends first counts.
-        let gate = Arc::clone(&self.with.gate);
+        let gate = Arc::clone(&self.with.inside.gate);
         let emptied = async move {
             // Time up or not, what follows is the same.
             let _ = tokio::time::timeout(grace, gate.emptied()).await;

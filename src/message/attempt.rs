@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix::{Message, Recipient};
+use http::StatusCode;
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -17,7 +18,7 @@ use crate::policy::deadline::Watch;
 use crate::policy::limit::Allowance;
 use crate::policy::retry::Tries;
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{Response, Retry, RetryReason};
 
 /// One fetch on its way; whoever holds it must answer it or pass it on.
 ///
@@ -38,13 +39,28 @@ struct Inner {
     target: Target,
     caller: Caller,
     watch: Watch,
-    attempts: u32,
-    sent: bool,
+    /// The attempts before this one.
+    retries: Vec<Retry>,
+    /// The connection of this one, once the request may have left on it.
+    sent: Option<u64>,
     tries: Tries,
+    /// A connection that is not to be tried again.
+    shuns: Option<u64>,
     /// Of an earlier attempt that the server may have acted on.
     doubt: Option<Error>,
+    /// Of an earlier attempt that might have come to something better.
+    kept: Option<Box<Response>>,
     /// Dropped last, so that a shutdown which waits for the gate waits for the answer.
     pass: Pass,
+}
+
+/// What an attempt came to that its Agent must judge.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// There is no response.
+    Error(Error),
+    /// There is one, of a status that may be worth another attempt.
+    Status(Box<Response>),
 }
 
 /// Where the answer goes; `None` if nobody wants it.
@@ -75,10 +91,12 @@ impl Attempt {
                 target,
                 caller,
                 watch,
-                attempts: 0,
-                sent: false,
+                retries: Vec::new(),
+                sent: None,
                 tries: Tries::default(),
+                shuns: None,
                 doubt: None,
+                kept: None,
                 pass,
             })),
             home: None,
@@ -88,18 +106,33 @@ impl Attempt {
     /// Sets out for the next attempt, to be returned to `home` if it fails.
     pub(crate) fn set_out(&mut self, home: Recipient<Failed>, now: Instant, config: &Config) {
         let fetch = self.inner_mut();
-        fetch.attempts += 1;
-        fetch.sent = false;
+        fetch.sent = None;
         fetch.watch.enter(Phase::Queue, now, config.acquire_timeout);
         self.home = Some(home);
     }
 
     /// An attempt is over; whatever wait follows starts now.
-    pub(crate) fn count(&mut self, error: &Error, now: Instant, config: &Config) -> Tries {
+    pub(crate) fn count(&mut self, outcome: &Outcome, now: Instant, config: &Config) -> Tries {
         let fetch = self.inner_mut();
         fetch.watch.enter(Phase::Queue, now, config.acquire_timeout);
-        fetch.tries.count(error);
+        match outcome {
+            Outcome::Error(error) => fetch.tries.count(error),
+            Outcome::Status(response) => fetch.tries.count_status(response.status),
+        }
         fetch.tries
+    }
+
+    /// Another attempt will follow this one, which came to `outcome`.
+    pub(crate) fn record(&mut self, outcome: &Outcome, now: Instant) {
+        let fetch = self.inner_mut();
+        fetch.retries.push(Retry {
+            at: now.saturating_duration_since(fetch.watch.accepted()),
+            connection: fetch.sent,
+            reason: match outcome {
+                Outcome::Error(error) => RetryReason::Error(error.clone()),
+                Outcome::Status(response) => RetryReason::Status(response.status),
+            },
+        });
     }
 
     /// Keeps in mind an error after which the server may have acted on the request. From then on
@@ -108,6 +141,11 @@ impl Attempt {
         if !error.is_unprocessed() {
             self.inner_mut().doubt = Some(error);
         }
+    }
+
+    /// Keeps a response that another attempt may better. If that fails, this one is the answer.
+    pub(crate) fn keep(&mut self, response: Box<Response>) {
+        self.inner_mut().kept = Some(response);
     }
 
     pub(crate) fn request(&self) -> &Request {
@@ -124,7 +162,29 @@ impl Attempt {
 
     /// The attempt's number, from 1.
     pub(crate) fn number(&self) -> u32 {
-        self.inner().attempts
+        let before = u32::try_from(self.inner().retries.len());
+        before.unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// The account of the attempts before this one. Kept, for this one may not be the last.
+    pub(crate) fn retries(&self) -> Vec<Retry> {
+        self.inner().retries.clone()
+    }
+
+    /// Whether it must have a connection to itself, for it may be what kills connections.
+    pub(crate) fn goes_alone(&self) -> bool {
+        self.inner().tries.faults > 0
+    }
+
+    /// From here on the connection that this attempt was on is not good enough.
+    pub(crate) fn shun(&mut self) {
+        let fetch = self.inner_mut();
+        fetch.shuns = fetch.sent;
+    }
+
+    /// The connection that this attempt is not to be put on.
+    pub(crate) fn shuns(&self) -> Option<u64> {
+        self.inner().shuns
     }
 
     pub(crate) fn watch(&self) -> Watch {
@@ -132,8 +192,8 @@ impl Attempt {
     }
 
     /// From here on the request may have reached the server.
-    pub(crate) fn mark_sent(&mut self) {
-        self.inner_mut().sent = true;
+    pub(crate) fn mark_sent(&mut self, connection: u64) {
+        self.inner_mut().sent = Some(connection);
     }
 
     /// How much body this fetch may bring.
@@ -166,31 +226,46 @@ impl Attempt {
     pub(crate) fn finish(mut self, outcome: Result<Response, Error>) {
         match outcome {
             Ok(response) => self.deliver(Ok(response)),
-            Err(error) => self.fail(error),
+            Err(error) => self.fail(Outcome::Error(error)),
         }
     }
 
-    fn fail(&mut self, error: Error) {
+    /// Ends this attempt with a response that its Agent is to judge first.
+    pub(crate) fn refer(mut self, response: Response) {
+        self.fail(Outcome::Status(Box::new(response)));
+    }
+
+    /// Whether a response of this status is for the Agent to judge.
+    pub(crate) fn is_worth_another(&self, status: StatusCode, config: &Config) -> bool {
+        let request = self.request();
+        let statuses = request.retried_statuses().unwrap_or(&config.retry_statuses);
+        status == StatusCode::MISDIRECTED_REQUEST || statuses.contains(&status)
+    }
+
+    fn fail(&mut self, outcome: Outcome) {
         let Some(fetch) = &self.fetch else { return };
         if self.is_cancelled() {
             self.fetch = None;
             return;
         }
-        // Not by way of the Agent, which may be on a thread that nobody runs any more.
-        if fetch.pass.is_over() {
-            let sent = fetch.sent;
-            return self.deliver(Err(Error::Closed { sent }));
+        let home = self.home.take();
+        match (outcome, home) {
+            // Not by way of the Agent, which may be on a thread that nobody runs any more.
+            (Outcome::Error(_), _) if fetch.pass.is_over() => {
+                let sent = fetch.sent.is_some();
+                self.deliver(Err(Error::Closed { sent }));
+            }
+            (Outcome::Status(response), _) if fetch.pass.is_over() => self.deliver(Ok(*response)),
+            // The baton that travels home has no home: dropped in the mailbox of a dead Agent, it
+            // answers the caller.
+            (outcome, Some(home)) => {
+                let fetch = self.fetch.take();
+                let attempt = Self { fetch, home: None };
+                home.do_send(Failed { attempt, outcome });
+            }
+            (Outcome::Error(error), None) => self.deliver(Err(error)),
+            (Outcome::Status(response), None) => self.deliver(Ok(*response)),
         }
-        let Some(home) = self.home.take() else {
-            return self.deliver(Err(error));
-        };
-        // The baton that travels home has no home: dropped in the mailbox of a dead Agent, it
-        // answers the caller.
-        let attempt = Self {
-            fetch: self.fetch.take(),
-            home: None,
-        };
-        home.do_send(Failed { attempt, error });
     }
 
     fn deliver(&mut self, outcome: Result<Response, Error>) {
@@ -198,10 +273,11 @@ impl Attempt {
         if let Some(mut fetch) = self.fetch.take()
             && let Some(caller) = fetch.caller.take()
         {
-            let outcome = outcome.map_err(|error| match fetch.doubt.take() {
-                Some(doubt) if error.is_unprocessed() => doubt,
-                _ => error,
-            });
+            let outcome = match (outcome, fetch.kept.take(), fetch.doubt.take()) {
+                (Err(_), Some(kept), _) => Ok(*kept),
+                (Err(error), None, Some(doubt)) if error.is_unprocessed() => Err(doubt),
+                (outcome, ..) => outcome,
+            };
             let _ = caller.send(outcome);
         }
     }
@@ -218,9 +294,9 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         let Some(fetch) = &self.fetch else { return };
-        let sent = fetch.sent;
+        let sent = fetch.sent.is_some();
         match self.home {
-            Some(_) => self.fail(Error::Internal { sent }),
+            Some(_) => self.fail(Outcome::Error(Error::Internal { sent })),
             None => self.deliver(Err(Error::Closed { sent })),
         }
     }

@@ -1,7 +1,7 @@
 //! The way into an engine: counts who is inside, and can be shut.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -11,6 +11,7 @@ pub(crate) struct Gate {
     shut: AtomicBool,
     over: AtomicBool,
     inside: AtomicUsize,
+    entered: AtomicU64,
     empty: Notify,
 }
 
@@ -24,7 +25,16 @@ impl Gate {
         // Counted before the look at `shut`: `shut` then either sees this fetch or turns it away.
         self.inside.fetch_add(1, Ordering::SeqCst);
         let pass = Pass(Arc::clone(self));
-        (!self.shut.load(Ordering::SeqCst)).then_some(pass)
+        if self.shut.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.entered.fetch_add(1, Ordering::Relaxed);
+        Some(pass)
+    }
+
+    /// Fetches let in so far.
+    pub(crate) fn entered(&self) -> u64 {
+        self.entered.load(Ordering::Relaxed)
     }
 
     pub(crate) fn shut(&self) {
@@ -86,7 +96,8 @@ mod tests {
         let pass = gate.enter().expect("open");
         gate.shut();
         assert!(gate.enter().is_none());
-        assert_eq!(gate.inside(), 1, "the one turned away is not counted");
+        let counted = (gate.inside(), gate.entered());
+        assert_eq!(counted, (1, 1), "the one turned away is not counted");
         let emptied = tokio::spawn({
             let gate = Arc::clone(&gate);
             async move { gate.emptied().await }

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -14,8 +16,10 @@ use tokio_rustls::client::TlsStream;
 use crate::clock::now;
 use crate::config::Config;
 use crate::error::Error;
+use crate::message::vitals::Vitals;
 use crate::net::dns::resolve;
 use crate::net::linger::Linger;
+use crate::net::meter::Meter;
 use crate::net::tls::Tls;
 use crate::origin::Origin;
 use crate::response::{DialTimes, Peer, TlsFacts};
@@ -38,8 +42,8 @@ pub(crate) struct Dialed {
 /// A byte pipe.
 #[derive(Debug)]
 pub(crate) enum Io {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tcp(Meter<TcpStream>),
+    Tls(Box<TlsStream<Meter<TcpStream>>>),
 }
 
 impl Dialer {
@@ -48,18 +52,19 @@ impl Dialer {
         Self { config, tls }
     }
 
-    /// Connects to `origin`. The caller bounds the wait.
-    pub(crate) async fn dial(&self, origin: &Origin) -> Result<Dialed, Error> {
+    /// Connects to `origin`; what passes on the socket is noted in `vitals`. The caller bounds the
+    /// wait.
+    pub(crate) async fn dial(&self, origin: &Origin, vitals: Rc<Vitals>) -> Result<Dialed, Error> {
         let started = now();
         let mut times = DialTimes::default();
         let (host, port) = self.config.place_of(origin);
         let addresses = resolve(&self.config, &host, port).await?;
         let resolved = now();
         times.resolve = resolved - started;
-        let (tcp, address) = connect(&addresses).await?;
+        let (tcp, address) = self.connect(&addresses).await?;
         let connected = now();
         times.tcp = connected - resolved;
-        let (io, tls) = self.secure(origin, tcp).await?;
+        let (io, tls) = self.secure(origin, Meter::new(tcp, vitals)).await?;
         times.tls = now() - connected;
         let peer = Peer {
             address,
@@ -76,7 +81,7 @@ impl Dialer {
     async fn secure(
         &self,
         origin: &Origin,
-        tcp: TcpStream,
+        tcp: Meter<TcpStream>,
     ) -> Result<(Io, Option<TlsFacts>), Error> {
         if !origin.is_secure() {
             return Ok((Io::Tcp(tcp), None));
@@ -84,26 +89,39 @@ impl Dialer {
         let (stream, facts) = self.tls.shake_hands(origin.host(), tcp).await?;
         Ok((Io::Tls(Box::new(stream)), Some(facts)))
     }
-}
 
-/// Tries the addresses in order; the first that answers is it.
-async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Error> {
-    let mut failure = None;
-    for &peer in addresses {
-        // Requests are small and written whole: Nagle's delay would only hold them back.
-        let tried = TcpStream::connect(peer).await.and_then(|tcp| {
-            tcp.set_nodelay(true)?;
-            Ok(tcp)
-        });
-        match tried {
-            Ok(tcp) => return Ok((tcp, peer)),
-            Err(source) => {
-                let source = Arc::new(source);
-                failure = Some(Error::Connect { peer, source });
+    /// Tries the addresses in order; the first that answers is it.
+    async fn connect(&self, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Error> {
+        let mut failure = None;
+        for &peer in addresses {
+            let tried = TcpStream::connect(peer)
+                .await
+                .and_then(|tcp| self.tune(tcp));
+            match tried {
+                Ok(tcp) => return Ok((tcp, peer)),
+                Err(source) => {
+                    let source = Arc::new(source);
+                    failure = Some(Error::Connect { peer, source });
+                }
             }
         }
+        Err(failure.unwrap_or(Error::Internal { sent: false }))
     }
-    Err(failure.unwrap_or(Error::Internal { sent: false }))
+
+    fn tune(&self, tcp: TcpStream) -> io::Result<TcpStream> {
+        // Requests are small and written whole: Nagle's delay would only hold them back.
+        tcp.set_nodelay(true)?;
+        let socket = SockRef::from(&tcp);
+        // Probes are a help, not a need: a system that will not have them is no reason to fail.
+        if let Some(idle) = self.config.tcp_keepalive {
+            // Systems count in whole seconds.
+            let idle = idle.max(Duration::from_secs(1));
+            let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle));
+        }
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        let _ = socket.set_tcp_user_timeout(self.config.tcp_user_timeout);
+        Ok(tcp)
+    }
 }
 
 impl AsyncRead for Io {

@@ -11,7 +11,7 @@ use rustls::{
     AlertDescription, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -58,11 +58,14 @@ impl Tls {
     }
 
     /// Shakes hands over `tcp` with `host`, and insists on HTTP/2.
-    pub(crate) async fn shake_hands(
+    pub(crate) async fn shake_hands<T>(
         &self,
         host: &str,
-        tcp: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, TlsFacts), Error> {
+        tcp: T,
+    ) -> Result<(TlsStream<T>, TlsFacts), Error>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
         let connector = self.connector()?;
         // SNI names have no trailing dot (RFC 6066 §3).
         let name = host.strip_suffix('.').unwrap_or(host).to_owned();

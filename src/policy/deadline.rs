@@ -81,40 +81,38 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// Kind and phase.
+    fn told(watch: Watch, at: Instant) -> Option<(&'static str, Option<Phase>)> {
+        let late = watch.overdue(at)?;
+        let phase = match &late {
+            Error::Timeout { phase, .. } | Error::Deadline { phase, .. } => Some(*phase),
+            _ => None,
+        };
+        Some((late.kind(), phase))
+    }
+
     #[test]
     fn each_phase_has_its_own_error() {
         let start = Instant::now();
         let mut watch = Watch::new(start, 10 * SECOND, 2 * SECOND);
-        assert!(watch.overdue(start + SECOND).is_none());
-        let late = watch.overdue(start + 2 * SECOND);
-        assert!(
-            matches!(late, Some(Error::AcquireTimeout { .. })),
-            "{late:?}"
-        );
+        assert_eq!(told(watch, start + SECOND), None);
+        let late = told(watch, start + 2 * SECOND);
+        assert_eq!(late, Some(("acquire_timeout", None)));
         watch.enter(Phase::Head, start + 2 * SECOND, 3 * SECOND);
-        let late = watch.overdue(start + 5 * SECOND);
-        assert!(
-            matches!(
-                late,
-                Some(Error::Timeout {
-                    phase: Phase::Head,
-                    ..
-                })
-            ),
-            "{late:?}"
-        );
+        let late = told(watch, start + 5 * SECOND);
+        assert_eq!(late, Some(("timeout", Some(Phase::Head))));
         watch.enter(Phase::Body, start + 5 * SECOND, 30 * SECOND);
-        let late = watch.overdue(start + 10 * SECOND);
-        assert!(
-            matches!(
-                late,
-                Some(Error::Deadline {
-                    phase: Phase::Body,
-                    ..
-                })
-            ),
-            "{late:?}"
-        );
+        let late = told(watch, start + 10 * SECOND);
+        assert_eq!(late, Some(("deadline", Some(Phase::Body))));
+        assert_eq!(watch.accepted(), start);
+    }
+
+    #[test]
+    fn a_wait_may_be_known_more_closely() {
+        let start = Instant::now();
+        let watch = Watch::new(start, SECOND, 2 * SECOND).named(Phase::Connect);
+        let late = told(watch, start + SECOND);
+        assert_eq!(late, Some(("deadline", Some(Phase::Connect))));
     }
 
     #[test]

@@ -8,6 +8,8 @@ pub(crate) struct Slots {
     ceiling: usize,
     allowed: usize,
     used: usize,
+    /// The one that is used has the connection to itself.
+    is_exclusive: bool,
 }
 
 impl Slots {
@@ -17,6 +19,7 @@ impl Slots {
             ceiling,
             allowed,
             used: 0,
+            is_exclusive: false,
         }
     }
 
@@ -25,8 +28,28 @@ impl Slots {
         self.allowed = allowed;
     }
 
+    /// This side now wants no more than `ceiling`.
+    pub(crate) fn limit(&mut self, ceiling: usize) {
+        self.ceiling = ceiling;
+    }
+
     pub(crate) fn has_room(self) -> bool {
-        self.used < self.allowed.min(self.ceiling)
+        !self.is_exclusive && self.used < self.allowed()
+    }
+
+    /// Whether one has taken all.
+    pub(crate) fn is_exclusive(self) -> bool {
+        self.is_exclusive
+    }
+
+    /// How many may be in use at once.
+    pub(crate) fn allowed(self) -> usize {
+        self.allowed.min(self.ceiling)
+    }
+
+    /// How many are in use.
+    pub(crate) fn used(self) -> usize {
+        self.used
     }
 
     /// Takes a slot, if one is free.
@@ -36,10 +59,17 @@ impl Slots {
         has_room
     }
 
+    /// Takes a slot and all the others with it, if none is in use.
+    pub(crate) fn take_all(&mut self) -> bool {
+        self.is_exclusive = self.is_idle() && self.take();
+        self.is_exclusive
+    }
+
     /// Gives a slot back.
     pub(crate) fn free(&mut self) {
         debug_assert!(self.used > 0, "a slot was freed twice");
         self.used = self.used.saturating_sub(1);
+        self.is_exclusive = false;
     }
 
     pub(crate) fn is_idle(self) -> bool {
@@ -62,6 +92,26 @@ mod tests {
         assert!(!slots.take(), "one is open, one is allowed");
         slots.free();
         assert!(slots.is_idle() && slots.take());
+    }
+
+    #[test]
+    fn who_must_be_alone_waits_for_the_others_and_keeps_them_out() {
+        let mut slots = Slots::new(100, 3);
+        assert!(slots.take());
+        slots.free();
+        assert!(slots.take_all() && slots.is_exclusive());
+        assert!(!slots.has_room() && !slots.take());
+        slots.free();
+        assert!(slots.take() && slots.has_room());
+    }
+
+    #[test]
+    fn the_lower_of_both_limits_counts() {
+        let mut slots = Slots::new(100, 3);
+        assert_eq!(slots.allowed(), 3);
+        slots.limit(1);
+        assert!(slots.take() && !slots.take());
+        assert_eq!((slots.allowed(), slots.used()), (1, 1));
     }
 
     proptest! {

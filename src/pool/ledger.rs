@@ -4,14 +4,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use actix::WeakRecipient;
 
-use crate::message::{Evict, Granted, Permit};
+use crate::message::{Displace, Granted, How, Permit};
 use crate::origin::Origin;
-use crate::policy::cap::{Acquire, Cap};
-use crate::policy::eviction::Eviction;
+use crate::policy::cap::{Acquire, Cap, Room};
+use crate::policy::eviction::{Entry, Eviction};
 
 /// Which Pool of the engine.
 pub(crate) type Shard = usize;
@@ -42,7 +41,7 @@ struct Wish {
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
     pub(crate) granted: WeakRecipient<Granted>,
-    pub(crate) evict: WeakRecipient<Evict>,
+    pub(crate) displace: WeakRecipient<Displace>,
 }
 
 impl Ledger {
@@ -72,11 +71,20 @@ impl Ledger {
                 drop(books);
                 Some(self.permit(serial))
             }
-            Acquire::Wait { evict } => {
-                books.evict(evict);
+            Acquire::Wait { room } => {
+                books.displace(room);
                 None
             }
         }
+    }
+
+    /// A place for a further socket of an origin that has some, if one is free.
+    pub(crate) fn spare(self: &Arc<Self>, shard: Shard) -> Option<Permit> {
+        let mut books = self.books();
+        let serial = books.cap.spare()?;
+        books.owners.insert(serial, shard);
+        drop(books);
+        Some(self.permit(serial))
     }
 
     /// The Pool no longer wants what it waited for.
@@ -85,17 +93,29 @@ impl Ledger {
         self.books().cap.give_up(&Wish { shard, origin });
     }
 
-    /// An idle connection is about to be used. `false`: it was chosen to go, [`Evict`] is on its
+    /// An idle connection is about to be used. `false`: it was chosen to go, [`Displace`] is on its
     /// way.
     pub(crate) fn busy(&self, serial: u64) -> bool {
         self.books().cap.busy(serial)
     }
 
     /// The last stream of a connection has ended.
-    pub(crate) fn idle(&self, serial: u64, used: Instant) {
+    pub(crate) fn idle(&self, entry: Entry) {
         let mut books = self.books();
-        let evict = books.cap.idle(serial, used);
-        books.evict(evict);
+        let room = books.cap.idle(entry);
+        books.displace(room);
+    }
+
+    /// The turn of a connection that was to yield is over. `true`: its place is still wanted, and
+    /// it must take no more streams.
+    pub(crate) fn yields(&self, serial: u64) -> bool {
+        self.books().cap.yields(serial)
+    }
+
+    /// Sockets that are not gone, and how many origins wait for one.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let books = self.books();
+        (books.cap.sockets(), books.cap.waiting())
     }
 
     /// A connection takes no more streams.
@@ -144,11 +164,15 @@ impl Ledger {
 impl Books {
     /// Tells the owner of a chosen connection. Never upgrades to the last address of an actor:
     /// dropping that under the lock only wakes its task.
-    fn evict(&self, chosen: Option<u64>) {
-        let Some(serial) = chosen else { return };
-        let owner = self.owners.get(&serial).and_then(|s| self.pools.get(s));
-        if let Some(pool) = owner.and_then(|reach| reach.evict.upgrade()) {
-            pool.do_send(Evict(serial));
+    fn displace(&self, room: Option<Room>) {
+        let (connection, how) = match room {
+            Some(Room::Evict(serial)) => (serial, How::Evict),
+            Some(Room::Yield(serial)) => (serial, How::Yield),
+            None => return,
+        };
+        let owner = self.owners.get(&connection).and_then(|s| self.pools.get(s));
+        if let Some(pool) = owner.and_then(|reach| reach.displace.upgrade()) {
+            pool.do_send(Displace { connection, how });
         }
     }
 }

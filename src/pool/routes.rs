@@ -39,4 +39,14 @@ impl Routes {
         let seat = self.pools.get(self.shard_of(origin))?;
         seat.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// All that there are.
+    pub(crate) fn pools(&self) -> Vec<Addr<Pool>> {
+        let seats = self.pools.iter();
+        let seated = seats.filter_map(|seat| {
+            let seat = seat.read().unwrap_or_else(PoisonError::into_inner);
+            seat.clone()
+        });
+        seated.collect()
+    }
 }

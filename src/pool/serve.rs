@@ -1,26 +1,34 @@
 //! Bringing those who wait and the connections together.
 
-use std::sync::Arc;
-
-use actix::{Actor, AsyncContext, Context};
+use actix::Context;
 
 use crate::clock::now;
-use crate::connection::{Connection, Setup};
+use crate::message::Close;
 use crate::message::attempt::Attempt;
-use crate::message::{ConnectionId, Permit};
 use crate::origin::Origin;
+use crate::policy::spread::{Another, Facts, another};
 use crate::pool::Pool;
-use crate::pool::site::{Link, Seat};
+use crate::pool::agenda::Errand;
+use crate::pool::site::Site;
+use crate::view::{Change, Reason};
 
 impl Pool {
     /// Takes a fetch in; it goes out at once if it can.
     pub(super) fn take(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
         let (origin, due) = (attempt.origin().clone(), attempt.watch().due());
+        let shuns = attempt.shuns();
         let before = self.pending;
         let site = self.sites.entry(origin.clone()).or_default();
-        site.waiting.push_back(attempt);
+        site.queue(attempt);
         self.pending += 1;
-        self.serve(&origin, ctx);
+        match shuns {
+            // 421: what was not good enough for this one is to be replaced for all.
+            Some(serial) => self.retire(&origin, serial, Reason::Misdirected, ctx),
+            None => self.serve(&origin, ctx),
+        }
+        if shuns.is_some() {
+            self.serve(&origin, ctx);
+        }
         if self.pending > before {
             self.arm_sweep(due, ctx);
         }
@@ -28,116 +36,203 @@ impl Pool {
 
     /// Does what can be done for who waits for `origin`: gives out slots, or sees to a connection.
     pub(super) fn serve(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
-        loop {
-            let Some(site) = self.sites.get_mut(origin) else {
-                return;
-            };
+        let limit = self.with.config.per_origin_concurrency;
+        while let Some(site) = self.sites.get_mut(origin) {
             if site.waiting.is_empty() {
-                return self.rest(origin);
+                site.saturated_since = None;
+                break;
             }
-            match site.link {
-                Link::Open(..) if site.link.has_room() => self.give_head(origin),
-                // A server may allow no streams at all; others may need the place meanwhile.
-                Link::Open(..) => return self.offer(origin),
-                Link::Dialing(_) | Link::Wished => return,
-                Link::Absent => match self.with.ledger.acquire(self.with.shard, origin) {
-                    Some(permit) => return self.open(origin, permit, ctx),
-                    None => {
-                        site.link = Link::Wished;
-                        return;
-                    }
-                },
+            if site.is_full(limit) {
+                break;
             }
-        }
-    }
-
-    /// Hands the head of the queue to the site's connection, which has room.
-    fn give_head(&mut self, origin: &Origin) {
-        let Some(site) = self.sites.get_mut(origin) else {
-            return;
-        };
-        let Link::Open(seat, slots) = &mut site.link else {
-            return;
-        };
-        // Chosen for eviction in this very moment: the connection goes, the queue stays.
-        if seat.is_idle && !self.with.ledger.busy(seat.serial) {
-            site.link = Link::Absent;
-            return;
-        }
-        // Stopped, its `Closed` still on the way: fetches sent to it would come back as errors.
-        if !seat.address.connected() {
-            site.link = Link::Absent;
-            return;
-        }
-        seat.is_idle = false;
-        while slots.has_room() {
-            let Some(attempt) = site.waiting.pop_front() else {
-                return;
+            let Some(place) = site.pick(|| fastrand::u64(..)) else {
+                self.widen(origin, ctx);
+                break;
             };
-            self.pending -= 1;
-            if attempt.is_cancelled() {
-                continue;
-            }
-            if let Some(error) = attempt.watch().overdue(now()) {
-                attempt.finish(Err(error));
-                continue;
-            }
-            slots.take();
-            seat.used = seat.used.max(attempt.watch().accepted());
-            seat.address.do_send(attempt);
+            self.give_head(origin, place, ctx);
         }
+        self.rest(origin, ctx);
     }
 
-    /// Nobody waits for `origin`: what it has, others may need.
-    pub(super) fn rest(&mut self, origin: &Origin) {
-        self.offer(origin);
+    /// Hands the head of the queue to a connection that has room.
+    fn give_head(&mut self, origin: &Origin, place: usize, ctx: &mut Context<Self>) {
         let Some(site) = self.sites.get_mut(origin) else {
             return;
         };
-        if matches!(site.link, Link::Wished) {
+        let seat = &mut site.seats[place];
+        let serial = seat.serial();
+        // Chosen for eviction in this very moment: the connection goes, the queue stays. Or it has
+        // stopped, its `Closed` still on the way: fetches sent to it would come back as errors.
+        let is_chosen = seat.idle_since.is_some() && !self.with.ledger.busy(serial);
+        if is_chosen || !seat.address.connected() {
+            site.unseat(serial);
+            return;
+        }
+        seat.idle_since = None;
+        let Some(attempt) = site.waiting.pop_front() else {
+            return;
+        };
+        self.pending -= 1;
+        if attempt.is_cancelled() {
+            return;
+        }
+        let now = now();
+        if let Some(error) = attempt.watch().overdue(now) {
+            return attempt.finish(Err(error));
+        }
+        match attempt.goes_alone() {
+            true => seat.slots.take_all(),
+            false => seat.slots.take(),
+        };
+        seat.entry.uses += 1;
+        seat.entry.last_use = seat.entry.last_use.max(attempt.watch().accepted());
+        let spent = seat.grow_older(now);
+        let turn = seat.turn.as_mut().map(|left| {
+            *left = left.saturating_sub(1);
+            *left
+        });
+        site.on_wire += 1;
+        if let Some(held) = self.connections.get_mut(&serial) {
+            held.streams += 1;
+            held.requests += 1;
+        }
+        seat.address.do_send(attempt);
+        if let Some(reason) = spent {
+            self.leave(origin, serial, reason);
+        } else if turn == Some(0) {
+            self.end_turn(origin, serial, ctx);
+        }
+    }
+
+    /// Nobody can go out now: sees to one more connection, if it is time for one.
+    fn widen(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
+        let Some(site) = self.sites.get_mut(origin) else {
+            return;
+        };
+        let (config, now) = (&self.with.config, now());
+        let since = *site.saturated_since.get_or_insert(now);
+        if let Some(until) = site.hopes_until().filter(|until| now < *until) {
+            return self.serve_at(origin, until, ctx);
+        }
+        let steady = site.seats.iter().filter(|seat| seat.is_steady());
+        let verdict = another(Facts {
+            waiting: site.waiting.len(),
+            open: match site.waits_to_be_alone() {
+                // Those at work may take long, and everyone else would wait behind this one.
+                true => 0,
+                false => site.steady(),
+            },
+            dialing: site.coming(),
+            conn_limit: config.conn_limit,
+            saturated_since: Some(since),
+            youngest: steady.map(|seat| seat.entry.opened).max(),
+            threshold: config.spread_after,
+            now,
+        });
+        match verdict {
+            Another::No => {}
+            Another::At(at) => self.serve_at(origin, at, ctx),
+            Another::Now => self.dial(origin, now, ctx),
+        }
+    }
+
+    /// What is not needed here, others may need.
+    pub(super) fn rest(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
+        // Most often there is one connection, and it is at work.
+        if self.sites.get(origin).is_some_and(Site::is_at_work) {
+            return;
+        }
+        self.let_go(origin);
+        self.offer(origin, ctx);
+        let Some(site) = self.sites.get_mut(origin) else {
+            return;
+        };
+        if site.needs_replacement() {
+            return self.dial(origin, now(), ctx);
+        }
+        let is_needless = site.waiting.is_empty() && !site.is_outgoing();
+        if site.waiting.is_empty() {
+            site.saturated_since = None;
+        }
+        if site.is_wished && is_needless {
             self.with.ledger.give_up(self.with.shard, origin);
-            site.link = Link::Absent;
+            site.is_wished = false;
         }
         if site.is_forgettable() {
             self.sites.remove(origin);
         }
     }
 
-    /// Lets the ledger have the connection of `origin`, if no stream is open on it.
-    fn offer(&mut self, origin: &Origin) {
-        if let Some(site) = self.sites.get_mut(origin)
-            && let Link::Open(seat, slots) = &mut site.link
-            && slots.is_idle()
-            && !seat.is_idle
-        {
-            seat.is_idle = true;
-            self.with.ledger.idle(seat.serial, seat.used);
+    /// Lets connections go that are replaced, or that nobody uses and nobody will.
+    fn let_go(&mut self, origin: &Origin) {
+        let Some(site) = self.sites.get(origin) else {
+            return;
+        };
+        let steady = site.steady();
+        let surplus = steady.saturating_sub(self.with.config.conn_limit);
+        if surplus == 0 && site.seats.iter().all(|seat| seat.retires.is_none()) {
+            return;
+        }
+        let is_idle = site.waiting.is_empty();
+        let mut go = Vec::new();
+        for seat in site.seats.iter().filter(|seat| seat.is_open) {
+            if let Some(reason) = seat.retires
+                && (steady > 0 || is_idle && seat.slots.is_idle())
+            {
+                go.push((seat.serial(), reason));
+            }
+        }
+        // The newest first: it was opened for a need that has passed.
+        let mut newest: Vec<_> = site.seats.iter().filter(|s| s.is_steady()).collect();
+        newest.sort_by_key(|seat| std::cmp::Reverse((seat.slots.is_idle(), seat.serial())));
+        let surplus = newest.iter().take(surplus);
+        go.extend(surplus.map(|seat| (seat.serial(), Reason::Surplus)));
+        for (serial, reason) in go {
+            self.leave(origin, serial, reason);
         }
     }
 
-    pub(super) fn open(&mut self, origin: &Origin, permit: Permit, ctx: &mut Context<Self>) {
-        let serial = permit.serial();
-        let address = Connection::new(Setup {
-            id: ConnectionId {
-                origin: origin.clone(),
-                serial,
-            },
-            permit,
-            config: Arc::clone(&self.with.config),
-            dialer: Arc::clone(&self.with.dialer),
-            log: self.with.log.clone(),
-            owner: ctx.address().downgrade().recipient(),
-        })
-        .start();
-        self.connections
-            .insert(serial, (origin.clone(), address.clone()));
+    /// Lets the ledger have the connections of `origin` on which no stream is open.
+    fn offer(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
+        let Some(site) = self.sites.get_mut(origin) else {
+            return;
+        };
+        let mut looked_after = Vec::new();
+        for seat in &mut site.seats {
+            if !seat.is_open || !seat.slots.is_idle() || seat.idle_since.is_some() {
+                continue;
+            }
+            let now = now();
+            seat.idle_since = Some(now);
+            self.with.ledger.idle(seat.entry);
+            let due = self
+                .with
+                .config
+                .idle_timeout
+                .and_then(|t| now.checked_add(t));
+            if let Some(due) = due.filter(|_| !seat.is_looked_after) {
+                seat.is_looked_after = true;
+                looked_after.push((due, seat.serial()));
+            }
+        }
+        for (due, serial) in looked_after {
+            self.note_for(serial, due, Errand::Idle(origin.clone(), serial), ctx);
+        }
+    }
+
+    /// A connection takes no more streams, by our own will.
+    pub(super) fn leave(&mut self, origin: &Origin, serial: u64, reason: Reason) {
         if let Some(site) = self.sites.get_mut(origin) {
-            site.link = Link::Dialing(Seat {
-                serial,
-                address,
-                used: now(),
-                is_idle: false,
-            });
+            site.unseat(serial);
+        }
+        self.with.ledger.closing(serial);
+        let Some(held) = self.connections.get_mut(&serial) else {
+            return;
+        };
+        if held.leaves.is_none() {
+            held.leaves = Some(reason);
+            held.address.do_send(Close { now: false, reason });
+            self.publish(origin, serial, || Change::Draining(reason));
         }
     }
 }

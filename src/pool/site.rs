@@ -1,83 +1,149 @@
 //! What a Pool keeps of one origin.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::Addr;
-
-use crate::connection::Connection;
 use crate::error::{Error, Phase};
 use crate::message::attempt::Attempt;
-use crate::policy::slots::Slots;
+use crate::policy::choice::of_two;
+use crate::pool::seat::Seat;
 
-/// One origin: who waits, and the connection that serves it.
+/// Most PINGs are answered within this.
+const PING_GRACE: Duration = Duration::from_millis(100);
+
+/// One origin: who waits, and the connections that serve it.
 #[derive(Default)]
 pub(crate) struct Site {
     pub(crate) waiting: VecDeque<Attempt>,
-    pub(crate) link: Link,
-}
-
-/// The connection of a site. Those that drain have left it.
-#[derive(Default)]
-pub(crate) enum Link {
-    /// There is none.
-    #[default]
-    Absent,
+    pub(crate) seats: Vec<Seat>,
     /// It waits for a place among the open sockets.
-    Wished,
-    /// It is being opened.
-    Dialing(Seat),
-    /// It is open.
-    Open(Seat, Slots),
-}
-
-/// A connection at work for a site.
-pub(crate) struct Seat {
-    pub(crate) serial: u64,
-    pub(crate) address: Addr<Connection>,
-    /// When the latest of its fetches was accepted.
-    pub(crate) used: Instant,
-    /// Whether the ledger counts it among the idle.
-    pub(crate) is_idle: bool,
-}
-
-impl Link {
-    pub(crate) fn seat(&self) -> Option<&Seat> {
-        match self {
-            Self::Dialing(seat) | Self::Open(seat, _) => Some(seat),
-            Self::Absent | Self::Wished => None,
-        }
-    }
-
-    pub(crate) fn has_room(&self) -> bool {
-        matches!(self, Self::Open(_, slots) if slots.has_room())
-    }
+    pub(crate) is_wished: bool,
+    /// Fetches that are with a connection, draining ones included.
+    pub(crate) on_wire: usize,
+    /// Since when someone has always been waiting for a stream.
+    pub(crate) saturated_since: Option<Instant>,
+    /// When the agenda will next see to it.
+    pub(crate) errand: Option<Instant>,
 }
 
 impl Site {
-    pub(crate) fn is_served_by(&self, serial: u64) -> bool {
-        self.link.seat().is_some_and(|seat| seat.serial == serial)
+    pub(crate) fn seat(&mut self, serial: u64) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.serial() == serial)
+    }
+
+    /// Takes a connection out.
+    pub(crate) fn unseat(&mut self, serial: u64) -> Option<Seat> {
+        let place = self.seats.iter().position(|seat| seat.serial() == serial)?;
+        Some(self.seats.swap_remove(place))
+    }
+
+    /// Lets a fetch wait. One that comes back goes before those that came after it, or it might be
+    /// refused for ever while they are served.
+    pub(crate) fn queue(&mut self, attempt: Attempt) {
+        let accepted = attempt.watch().accepted();
+        let place = match attempt.number() {
+            1 => self.waiting.len(),
+            _ => self
+                .waiting
+                .partition_point(|a| a.watch().accepted() <= accepted),
+        };
+        self.waiting.insert(place, attempt);
+    }
+
+    /// Whether a fetch could go out at once, if nobody waited.
+    pub(crate) fn has_room(&self, limit: Option<usize>) -> bool {
+        !self.is_full(limit) && self.seats.iter().any(Seat::has_room)
+    }
+
+    /// Whether as many of its fetches are on the wire as may be.
+    pub(crate) fn is_full(&self, limit: Option<usize>) -> bool {
+        limit.is_some_and(|limit| self.on_wire >= limit)
+    }
+
+    /// The connection for the head of the queue: of two at random, the one with fewer streams.
+    pub(crate) fn pick(&self, draw: impl FnOnce() -> u64) -> Option<usize> {
+        let head = self.waiting.front()?;
+        let (shuns, alone) = (head.shuns(), head.goes_alone());
+        let suits = |seat: &Seat| {
+            seat.has_room() && shuns != Some(seat.serial()) && (!alone || seat.slots.is_idle())
+        };
+        if let [only] = &self.seats[..] {
+            return suits(only).then_some(0);
+        }
+        // Those that will go are used while there are no others.
+        let places = |steady| {
+            let all = self.seats.iter().enumerate();
+            let fit = all.filter(move |(_, seat)| suits(seat) && seat.is_steady() == steady);
+            fit.map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        let mut found = places(true);
+        if found.is_empty() {
+            found = places(false);
+        }
+        let loads: Vec<_> = found.iter().map(|p| self.seats[*p].slots.used()).collect();
+        of_two(&loads, draw()).map(|chosen| found[chosen])
+    }
+
+    /// Until when it is sensible to wait for a sign of life of the only connection, rather than dial
+    /// another: one slow answer is no reason for a handshake.
+    pub(crate) fn hopes_until(&self) -> Option<Instant> {
+        let suspect = self.seats.iter().filter_map(|seat| seat.suspect_since);
+        let since = suspect.max().filter(|_| self.steady() == 0)?;
+        since.checked_add(PING_GRACE)
+    }
+
+    /// Connections that count against the origin's limit.
+    pub(crate) fn steady(&self) -> usize {
+        self.seats.iter().filter(|seat| seat.is_steady()).count()
+    }
+
+    /// Whether there is just the one connection that there should be, and it is in use.
+    pub(crate) fn is_at_work(&self) -> bool {
+        match &self.seats[..] {
+            [only] => only.is_steady() && !only.slots.is_idle() && !self.is_wished,
+            _ => false,
+        }
+    }
+
+    /// Connections that are coming.
+    pub(crate) fn coming(&self) -> usize {
+        let dialing = self.seats.iter().filter(|seat| !seat.is_open).count();
+        dialing + usize::from(self.is_wished)
+    }
+
+    /// Whether a connection is being opened.
+    pub(crate) fn is_dialing(&self) -> bool {
+        self.seats.iter().any(|seat| !seat.is_open)
+    }
+
+    /// Whether a connection that goes is in use, and none is there to take its place.
+    pub(crate) fn is_outgoing(&self) -> bool {
+        let goes = |seat: &Seat| seat.is_open && seat.retires.is_some() && !seat.slots.is_idle();
+        self.steady() == 0 && self.seats.iter().any(goes)
+    }
+
+    /// Whether moreover none is coming.
+    pub(crate) fn needs_replacement(&self) -> bool {
+        self.is_outgoing() && self.coming() == 0
+    }
+
+    /// Whether the head of the queue needs a connection to itself, and no other has one.
+    pub(crate) fn waits_to_be_alone(&self) -> bool {
+        let is_alone = self.waiting.front().is_some_and(Attempt::goes_alone);
+        is_alone && !self.seats.iter().any(|seat| seat.slots.is_exclusive())
     }
 
     /// The error of a waiting fetch that has waited too long, if it has.
-    pub(crate) fn overdue(link: &Link, attempt: &Attempt, now: Instant) -> Option<Error> {
-        let phase = match link {
-            Link::Dialing(_) => Phase::Connect,
-            Link::Absent | Link::Wished | Link::Open(..) => Phase::Queue,
+    pub(crate) fn overdue(is_dialing: bool, attempt: &Attempt, now: Instant) -> Option<Error> {
+        let phase = match is_dialing {
+            true => Phase::Connect,
+            false => Phase::Queue,
         };
         attempt.watch().named(phase).overdue(now)
     }
 
-    /// Takes its connection out.
-    pub(crate) fn unlink(&mut self) -> Option<Seat> {
-        match std::mem::take(&mut self.link) {
-            Link::Dialing(seat) | Link::Open(seat, _) => Some(seat),
-            Link::Absent | Link::Wished => None,
-        }
-    }
-
     pub(crate) fn is_forgettable(&self) -> bool {
-        self.waiting.is_empty() && matches!(self.link, Link::Absent)
+        self.waiting.is_empty() && self.seats.is_empty() && !self.is_wished && self.on_wire == 0
     }
 
     /// Takes out the waiting fetches that `is_lost` picks.

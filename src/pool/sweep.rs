@@ -30,23 +30,24 @@ impl Pool {
         let now = now();
         self.swept = Some(now);
         let mut next = None;
-        let mut emptied = Vec::new();
+        let mut shorter = Vec::new();
         for (origin, site) in &mut self.sites {
             let lost = site.cull(|a| a.is_cancelled() || a.watch().overdue(now).is_some());
             self.pending -= lost.len();
+            if !lost.is_empty() {
+                shorter.push(origin.clone());
+            }
             for attempt in lost {
-                if let Some(error) = Site::overdue(&site.link, &attempt, now) {
+                if let Some(error) = Site::overdue(site.is_dialing(), &attempt, now) {
                     attempt.finish(Err(error));
                 }
-            }
-            if site.waiting.is_empty() {
-                emptied.push(origin.clone());
             }
             let due = site.waiting.iter().filter_map(|a| a.watch().due()).min();
             next = next.into_iter().chain(due).min();
         }
-        for origin in emptied {
-            self.rest(&origin);
+        // Whom one that is gone now kept waiting may go.
+        for origin in shorter {
+            self.serve(&origin, ctx);
         }
         if self.pending > 0 {
             self.arm_sweep(next, ctx);

@@ -1,32 +1,38 @@
 //! HTTP/2 sessions, by the h2 crate.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::cell::OnceCell;
+use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use h2::client::{Connection, ResponseFuture, SendRequest};
-use h2::{RecvStream, SendStream};
+use h2::{Ping, PingPong, RecvStream, SendStream};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri, uri};
 
 use crate::config::Config;
-use crate::error::{Error, ErrorCode, Part};
+use crate::error::{Error, Part};
+use crate::message::vitals::{Vitals, bump};
 use crate::net::dial::Io;
+use crate::net::last_word::LastWord;
 use crate::net::linger::Linger;
 use crate::origin::Target;
 use crate::request::Request;
-use crate::response::Protocol;
+use crate::session::known::{Known, error_of};
+use crate::session::tap::{Sight, Tap};
 
-/// Late frames of streams that this side reset count against the connection in the h2 crate, and
-/// kill it in the end; so it is told to remember many resets, for long.
-const RESETS_REMEMBERED: usize = 4_096;
+/// Streams that this side may reset before the connection should be replaced. Late frames of such
+/// streams count against the connection in the h2 crate, and kill it in the end; so it is told to
+/// remember more of them than there will be, for long.
+pub(crate) const RESETS_TOLERATED: u64 = 10_000;
+const RESETS_REMEMBERED: usize = 12_000;
 const RESET_MEMORY: Duration = Duration::from_secs(30);
 const FAULTY_STREAMS_TOLERATED: usize = 100_000;
 /// Small DATA frames are legal; the h2 crate's own guess of too many is far too low.
-const DATA_FRAME_BUDGET: usize = 16 << 20;
+const DATA_FRAME_BUDGET: usize = 64 << 20;
 /// Sent per turn, so that one upload does not book the connection's whole window.
 const UPLOAD_STEP: usize = 64 << 10;
 
@@ -44,11 +50,13 @@ const HOP_BY_HOP: [HeaderName; 5] = [
 #[derive(Clone)]
 pub(crate) struct Session {
     h2: SendRequest<Bytes>,
+    known: Rc<Known>,
 }
 
 /// Moves the bytes of a session, and notices what the server does to it.
 pub(crate) struct Driver {
-    h2: Connection<Linger<Io>, Bytes>,
+    h2: Connection<Tap<LastWord<Linger<Io>>>, Bytes>,
+    known: Rc<Known>,
     /// Asked after each turn whether new streams may open; `None` once they may not.
     probe: Option<SendRequest<Bytes>>,
     room: usize,
@@ -65,12 +73,32 @@ pub(crate) enum Step {
     Ended,
 }
 
-/// Starts a session. The preface is written when this returns, the server's not awaited.
-pub(crate) async fn open(io: Linger<Io>, config: &Config) -> Result<(Session, Driver), Error> {
+/// A session that has started.
+pub(crate) struct Opened {
+    pub(crate) session: Session,
+    pub(crate) driver: Driver,
+    pub(crate) pinger: Pinger,
+    pub(crate) known: Rc<Known>,
+}
+
+/// Starts a session. The preface is written when this returns, the server's not awaited; until it
+/// has come, `initial_streams` may be opened.
+pub(crate) async fn open(
+    io: Linger<Io>,
+    config: &Config,
+    initial_streams: usize,
+    vitals: Rc<Vitals>,
+) -> Result<Opened, Error> {
+    let known = Rc::new(Known {
+        sight: Rc::new(Sight::default()),
+        vitals,
+        fate: OnceCell::new(),
+    });
+    let io = Tap::new(LastWord::new(io), Rc::clone(&known.sight));
     let mut builder = h2::client::Builder::new();
     builder
         .enable_push(false)
-        .initial_max_send_streams(config.initial_streams)
+        .initial_max_send_streams(initial_streams)
         .initial_window_size(config.stream_window.min(i32::MAX as u32))
         .initial_connection_window_size(config.connection_window.min(i32::MAX as u32))
         .max_header_list_size(config.max_head)
@@ -78,16 +106,40 @@ pub(crate) async fn open(io: Linger<Io>, config: &Config) -> Result<(Session, Dr
         .reset_stream_duration(RESET_MEMORY)
         .max_local_error_reset_streams(Some(FAULTY_STREAMS_TOLERATED))
         .data_frame_budget(DATA_FRAME_BUDGET);
-    let (h2, connection) = builder
+    let (h2, mut connection) = builder
         .handshake(io)
         .await
         .map_err(|e| error_of(e, false))?;
+    let pinger = Pinger(connection.ping_pong());
     let driver = Driver {
         room: connection.max_concurrent_send_streams(),
         h2: connection,
+        known: Rc::clone(&known),
         probe: Some(h2.clone()),
     };
-    Ok((Session { h2 }, driver))
+    let session = Session {
+        h2,
+        known: Rc::clone(&known),
+    };
+    Ok(Opened {
+        session,
+        driver,
+        pinger,
+        known,
+    })
+}
+
+/// Sends PINGs, one at a time.
+pub(crate) struct Pinger(Option<PingPong>);
+
+impl Pinger {
+    /// Sends one; ready when it has been answered, or `false` when it will not be.
+    pub(crate) async fn ping(&mut self) -> bool {
+        let Some(pings) = &mut self.0 else {
+            return false;
+        };
+        pings.send_ping(Ping::opaque()).is_ok() && poll_fn(|cx| pings.poll_pong(cx)).await.is_ok()
+    }
 }
 
 impl Driver {
@@ -103,8 +155,8 @@ impl Driver {
 
     /// Moves bytes until there is something to tell. Not to be polled after [`Step::Ended`].
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        // The error is not lost: every stream on the session is told of it.
-        if self.h2.poll_unpin(cx).is_ready() {
+        if let Poll::Ready(result) = self.h2.poll_unpin(cx) {
+            self.known.ended(result);
             return Poll::Ready(Step::Ended);
         }
         if let Some(probe) = &mut self.probe
@@ -123,10 +175,6 @@ impl Driver {
 }
 
 impl Session {
-    pub(crate) fn protocol(&self) -> Protocol {
-        Protocol::Http2
-    }
-
     /// Sends the head of a request; the [`Exchange`] sends the rest.
     ///
     /// # Errors
@@ -141,6 +189,8 @@ impl Session {
             .map_err(|e| error_of(e, false))?;
         Ok(Exchange {
             stream: response.stream_id().as_u32(),
+            known: Rc::clone(&self.known),
+            is_over: false,
             upload: (!body.is_empty()).then_some(Upload { stream, body }),
             incoming: Incoming::Head(response),
         })
@@ -150,6 +200,9 @@ impl Session {
 /// One request and its response. Dropping it before the end resets the stream with CANCEL.
 pub(crate) struct Exchange {
     stream: u32,
+    known: Rc<Known>,
+    /// Whether nothing is left to reset.
+    is_over: bool,
     upload: Option<Upload>,
     incoming: Incoming,
 }
@@ -179,7 +232,7 @@ impl Exchange {
         let Incoming::Head(response) = &mut self.incoming else {
             return Poll::Ready(Err(out_of_turn()));
         };
-        let response = ready!(response.poll_unpin(cx)).map_err(|e| error_of(e, true))?;
+        let response = ready!(response.poll_unpin(cx)).map_err(|e| self.failed(e))?;
         let (head, body) = response.into_parts();
         self.incoming = Incoming::Body(body);
         Poll::Ready(Ok((head.status, head.headers)))
@@ -195,13 +248,11 @@ impl Exchange {
         let Some(piece) = ready!(body.poll_data(cx)) else {
             return Poll::Ready(Ok(None));
         };
-        let piece = piece.map_err(|e| error_of(e, true))?;
-        let released = body.flow_control().release_capacity(piece.len());
-        Poll::Ready(
-            released
-                .map(|()| Some(piece))
-                .map_err(|e| error_of(e, true)),
-        )
+        let released = piece.and_then(|piece| {
+            body.flow_control().release_capacity(piece.len())?;
+            Ok(Some(piece))
+        });
+        Poll::Ready(released.map_err(|e| self.failed(e)))
     }
 
     /// The trailers, after the body.
@@ -212,7 +263,17 @@ impl Exchange {
         let Incoming::Body(body) = &mut self.incoming else {
             return Poll::Ready(Err(out_of_turn()));
         };
-        body.poll_trailers(cx).map_err(|e| error_of(e, true))
+        let trailers = ready!(body.poll_trailers(cx)).map_err(|e| self.failed(e));
+        self.is_over = true;
+        Poll::Ready(trailers)
+    }
+
+    fn failed(&mut self, error: h2::Error) -> Error {
+        let error = self.known.explain(self.stream, error);
+        // A fault of the stream is answered with a reset, which counts as any other.
+        self.is_over = !matches!(error, Error::Reset { by_server, .. } if !by_server);
+        self.upload = None;
+        error
     }
 
     /// Sends as much of the body as the windows allow. A fault ends the sending only: the
@@ -230,6 +291,15 @@ impl Exchange {
             if piece.is_empty() || stream.send_data(piece, is_last).is_err() || is_last {
                 self.upload = None;
             }
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // An upload that the answer came before is cut off, too.
+        if !self.is_over || self.upload.is_some() {
+            bump(&self.known.vitals.resets, 1);
         }
     }
 }
@@ -285,30 +355,4 @@ fn with_authority(uri: &Uri, host: &[u8]) -> Result<Uri, Error> {
     let mut parts = uri.clone().into_parts();
     parts.authority = Some(uri::Authority::try_from(host).map_err(|_| bad())?);
     Uri::from_parts(parts).map_err(|_| bad())
-}
-
-/// `sent`: whether the request may have left.
-fn error_of(error: h2::Error, sent: bool) -> Error {
-    let code = error.reason().map(|reason| ErrorCode(reason.into()));
-    let by_server = error.is_remote();
-    match code {
-        // A remote GOAWAY reaches only the streams above its last identifier (RFC 9113 §6.8).
-        Some(code) if error.is_go_away() => Error::GoAway {
-            code,
-            unprocessed: by_server || !sent,
-            by_server,
-        },
-        Some(code) if error.is_reset() => Error::Reset { code, by_server },
-        _ if error.is_io() => Error::Disconnected {
-            source: Arc::new(
-                error
-                    .into_io()
-                    .unwrap_or_else(|| std::io::ErrorKind::Other.into()),
-            ),
-            sent,
-        },
-        _ => Error::Protocol {
-            detail: Cow::Owned(error.to_string()),
-        },
-    }
 }

@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "config",
     "policy",
     "decode",
+    "view",
     "log",
     "clock",
     "message",

@@ -1,16 +1,29 @@
 //! One connection per origin, one cap over all of them.
 
+mod breaker;
+mod crashes;
+mod fairness;
+mod lifetimes;
+mod limits;
+mod many_origins;
+mod pressure;
+mod view;
+
 use std::collections::VecDeque;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 use gannet::config::PriorKnowledge;
-use gannet::{Config, Error, Request};
+use gannet::view::{Lifecycle, Lifecycles, Snapshot};
+use gannet::{Config, Engine, Error, Request};
 use gannet_testbed::{Entry, EntryKind, Testbed, verify};
 
 use crate::support::{config, engine, engine_with, testbed};
 
+/// Far beyond what any step takes on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 const ORIGINS: usize = 100;
 const CAP: usize = 8;
 
@@ -116,6 +129,52 @@ fn event(entry: &Entry) -> (usize, EntryKind) {
     (usize::from(ip.octets()[3]) - 1, entry.kind)
 }
 
+/// Cleartext, on `origins` addresses, with so many streams to a connection.
+fn plain(origins: u8, streams: impl Into<Option<u32>>) -> Testbed {
+    let builder = Testbed::builder().plain(true).addresses(origins);
+    let testbed = builder.max_concurrent_streams(streams).start();
+    testbed.expect("a port that is free on all addresses")
+}
+
+/// For cleartext, and never with more streams than the server allows.
+fn steady(streams: usize) -> Config {
+    let mut config = crate::support::peer::plain();
+    config.initial_streams = streams;
+    config
+}
+
+/// The next change that `is_it` picks; those before it are passed over.
+async fn next(changes: &mut Lifecycles, is_it: impl Fn(&Lifecycle) -> bool) -> Lifecycle {
+    let waiting = async {
+        loop {
+            let change = changes.next().await.expect("the engine lives");
+            if is_it(&change) {
+                return change;
+            }
+        }
+    };
+    let change = tokio::time::timeout(PATIENCE, waiting).await;
+    change.expect("no such change came")
+}
+
+/// The snapshot that fits, once there is one.
+async fn snapshot(engine: &Engine, fits: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    let looking = async {
+        loop {
+            let snapshot = engine.snapshot().await;
+            if fits(&snapshot) {
+                return snapshot;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    match found {
+        Ok(snapshot) => snapshot,
+        Err(_) => panic!("not so: {:#?}", engine.snapshot().await),
+    }
+}
+
 fn many_origins() -> Testbed {
     let testbed = Testbed::builder().addresses(ORIGINS as u8).start();
     testbed.expect("a port that is free on all addresses")
@@ -185,6 +244,8 @@ async fn a_refused_port_fails_at_once_and_works_as_soon_as_something_listens() {
     drop(placeholder);
     let mut config = Config::default();
     config.prior_knowledge = PriorKnowledge::All;
+    // It would let some time pass; `breaker.rs` has tests of that.
+    config.breaker_failures = 0;
     let engine = engine_with(config);
     let url = format!("http://127.0.0.1:{port}/bytes/10");
     for _ in 0..3 {

@@ -67,7 +67,7 @@ pub(crate) struct Host {
 pub(crate) struct Peer {
     tcp: TcpStream,
     arrived: BytesMut,
-    /// Acknowledges the client's SETTINGS as they come; off while it is to say nothing.
+    /// Acknowledges the client's SETTINGS and PINGs as they come; off while it is to say nothing.
     pub(crate) is_polite: bool,
     pub(crate) books: Books,
     /// Requests that no `expect_request` has returned yet.
@@ -337,6 +337,12 @@ impl Peer {
             SETTINGS if flags & ACK == 0 => self.adopt(&bytes[9..]).await,
             SETTINGS => self.books.acks += 1,
             PING if flags & ACK != 0 => self.books.pongs += 1,
+            PING => {
+                self.books.pings += 1;
+                if self.is_polite {
+                    self.frame(PING, ACK, 0, &bytes[9..]).await;
+                }
+            }
             GOAWAY => self.books.goaways.push(word(13)),
             WINDOW_UPDATE if stream == 0 => self.window += i64::from(word(9)),
             HEADERS => {

@@ -18,6 +18,8 @@ pub(crate) struct Books {
     pub(crate) acks: usize,
     /// PINGs that the client has answered.
     pub(crate) pongs: usize,
+    /// PINGs that have come.
+    pub(crate) pings: usize,
     /// Streams opened before the client had acknowledged any SETTINGS.
     pub(crate) early: usize,
     pub(crate) is_closed: bool,

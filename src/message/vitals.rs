@@ -1,0 +1,42 @@
+//! What a connection shows of itself.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::response::Protocol;
+
+/// Written by a connection and what lies below it, read by its Pool, all on one thread: so the Pool
+/// can look without asking.
+#[derive(Debug, Default)]
+pub(crate) struct Vitals {
+    /// Once it is open.
+    pub(crate) peer: Cell<Option<SocketAddr>>,
+    pub(crate) protocol: Cell<Option<Protocol>>,
+    /// What it took to open.
+    pub(crate) handshake: Cell<Duration>,
+    /// A round trip, as the TCP handshake took it.
+    pub(crate) round_trip: Cell<Duration>,
+    /// When the latest frame came.
+    pub(crate) heard: Cell<Option<Instant>>,
+    /// Whether a request has been answered.
+    pub(crate) answered: Cell<bool>,
+    /// What the latest PING took.
+    pub(crate) ping: Cell<Option<Duration>>,
+    /// Streams that this side gave up.
+    pub(crate) resets: Cell<u64>,
+    /// Bytes on the wire, TLS included.
+    pub(crate) sent: Cell<u64>,
+    pub(crate) received: Cell<u64>,
+    /// When a write that had been blocked went through.
+    pub(crate) moved: Cell<Option<Instant>>,
+    /// Since when no byte could be written.
+    pub(crate) blocked: Cell<Option<Instant>>,
+    /// Empty DATA frames taken out.
+    pub(crate) empty_data: Cell<u64>,
+}
+
+/// Counts one more.
+pub(crate) fn bump(counter: &Cell<u64>, by: u64) {
+    counter.set(counter.get().saturating_add(by));
+}
