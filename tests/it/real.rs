@@ -1,11 +1,18 @@
-//! Against the servers of others: nginx, nghttpd, h2o.
+//! Against the servers of others: nginx, nghttpd, h2o, Apache httpd, HAProxy.
 //!
 //! A test whose server is not installed says so and passes, but fails where `CI` is `true`.
 
+mod apache;
 mod documents;
+mod folder;
 mod h2o;
+mod haproxy;
+mod load;
 mod nghttpd;
 mod nginx;
+mod process;
+mod recipe;
+mod restarts;
 mod server;
 
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! Against nginx.
 
-use futures::{StreamExt, stream};
-use gannet::{Engine, Request};
+use tokio::sync::watch;
 
 use crate::real::GRACE;
-use crate::real::documents::{Tally, fetch_documents};
+use crate::real::documents::fetch_documents;
+use crate::real::load::{Books, Mix, Progress, fetch_during, fetch_mix};
 use crate::real::server::Server;
 
 #[tokio::test]
@@ -40,11 +40,16 @@ async fn nginx_executes_no_post_twice_however_often_it_says_goaway() {
         return;
     };
     let engine = server.engine();
-    let tally = post_bodies(&engine, &server, 200, 20).await;
-    let (connections, repeated) = (tally.connections.len(), tally.repeated());
-    eprintln!("{connections} connections; (repeated, most attempts) = {repeated:?}");
+    let mix = Mix {
+        gets: 20_000,
+        posts: 2_000,
+    };
+    let (answered, _) = watch::channel(0);
+    let ledger = fetch_mix(&engine, mix.closed(server.url("")), 75, answered).await;
+    ledger.print("goaway after every 7");
+    ledger.all_are_answered();
     engine.shutdown(GRACE).await;
-    tally.matches(&server.books().await, "POST", 204);
+    ledger.agrees_with(&server.books().await, Books::Complete);
 }
 
 #[tokio::test]
@@ -53,12 +58,34 @@ async fn nginx_may_allow_three_streams_only() {
         return;
     };
     let engine = server.engine();
-    let tally = fetch_documents(&engine, &server, 500, 500).await;
-    let repeated = tally.repeated();
-    eprintln!("(repeated, most attempts) = {repeated:?}");
-    assert_eq!(tally.connections.len(), 1);
+    let tally = fetch_documents(&engine, &server, 5_000, 5_000).await;
+    let (connections, repeated) = (tally.connections.len(), tally.repeated());
+    let extra = tally.attempts.values().map(|n| n - 1).sum::<u32>();
+    eprintln!("{connections} connections, {extra} extra; (repeated, most attempts) = {repeated:?}");
+    assert!(extra <= 500, "more than a tenth: {extra}");
     engine.shutdown(GRACE).await;
     tally.matches(&server.books().await, "GET", 200);
+}
+
+#[tokio::test]
+async fn nginx_may_reload_twenty_times_under_load() {
+    let Some(server) = Server::nginx_with_master("keepalive_requests 100000;").await else {
+        return;
+    };
+    let engine = server.engine();
+    let trouble = async |mut progress: Progress| {
+        for _ in 0..20 {
+            progress.more(300).await;
+            server.reload().await;
+        }
+        progress.more(300).await;
+    };
+    let (ledger, ()) = fetch_during(&engine, server.url(""), 50, trouble).await;
+    ledger.print("twenty reloads");
+    ledger.only_doubtful_posts_fail();
+    assert!(ledger.connections() > 10, "an old worker has no new ones");
+    engine.shutdown(GRACE).await;
+    ledger.agrees_with(&server.books().await, Books::Complete);
 }
 
 #[tokio::test]
@@ -71,24 +98,4 @@ async fn nginx_speaks_http2_in_cleartext() {
     assert_eq!(tally.connections.len(), 1);
     engine.shutdown(GRACE).await;
     tally.matches(&server.books().await, "GET", 200);
-}
-
-/// Posts `count` times, each time to a query of its own. All must be accepted.
-async fn post_bodies(engine: &Engine, server: &Server, count: usize, in_flight: usize) -> Tally {
-    let requests = (0..count).map(|i| {
-        let target = format!("/accept?id={i}");
-        let request = Request::post(server.url(&target), format!("body {i}"));
-        (target, request)
-    });
-    let mut answers = engine.fetch_all(stream::iter(requests), in_flight);
-    let mut tally = Tally::default();
-    while let Some((target, answer)) = answers.next().await {
-        let response = answer.unwrap_or_else(|error| panic!("{target}: {error:?}"));
-        assert_eq!(response.status, 204, "{target}");
-        tally.connections.insert(response.receipt.connection);
-        let earlier = tally.attempts.insert(target, response.receipt.attempts);
-        assert!(earlier.is_none(), "answered twice");
-    }
-    assert_eq!(tally.attempts.len(), count);
-    tally
 }
