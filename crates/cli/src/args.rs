@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use gannet::config::{ConnectTo, Resolve};
-use http::Method;
+use http::{Method, StatusCode};
 
 use crate::exit::EXIT_CODES;
 use crate::parse::{self, HeaderFlag};
+use crate::tuning::Tuning;
 
 const GET_EXAMPLES: &str = "\
 Examples:
@@ -21,15 +22,22 @@ const FETCH_EXAMPLES: &str = "\
 Each line of the result is one JSON object, in the order in which fetches end. `id` counts the
 URLs from 1, `line` is that of the input, and the times in `t` are microseconds since the fetch was
 accepted (`queue`: when it got its stream; `connect`: the dial alone, 0 on a connection that was
-open). A line that is no URL becomes an object with an `error`, and the run goes on.
+open). `retries`, there only if there is more than one of the `attempts`, tells why each but the
+last was not enough: the kind of an error, or a status. A line that is no URL becomes an object with
+an `error`, and the run goes on.
 
 With --per-origin, up to -j URLs are held back while their origin is at its limit. When that many
 wait, no more input is read: mix the origins of long lists.
+
+--eviction closes an idle connection when another origin needs its place: `lru` the one unused for
+longest, `lfu` the least used, `sieve` the next that was not used again, `greedy-dual` the cheapest
+to open again and least used. What `lfu` and `greedy-dual` count fades.
 
 Examples:
   gannet fetch https://example.com/a https://example.com/b
   gannet fetch -i urls.txt -o result.jsonl --body-dir bodies
   sort -R urls.txt | gannet fetch -i - -j 500 --per-origin 20 --retry 5 -m 30 > result.jsonl
+  gannet fetch -i urls.txt --retry-status 429,503 --connections-per-origin 4 > result.jsonl
   gannet fetch -i urls.txt | jq -r 'select(.error) | .url'";
 
 const DEMO_EXAMPLES: &str = "\
@@ -58,10 +66,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Fetch one URL and print the body, as curl does
     #[command(after_help = GET_EXAMPLES)]
-    Get(GetArgs),
+    Get(Box<GetArgs>),
     /// Fetch many URLs and print a line of JSON for each
     #[command(after_help = FETCH_EXAMPLES)]
-    Fetch(FetchArgs),
+    Fetch(Box<FetchArgs>),
     /// Fetch 20,000 pages of 64 origins from a server within, and check them
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -105,19 +113,18 @@ pub(crate) struct FetchArgs {
     #[arg(long, conflicts_with = "body_dir")]
     pub(crate) include_body: bool,
     /// Most fetches in flight at once
-    #[arg(short = 'j', long, value_name = "N", default_value_t = 100, value_parser = count)]
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 100, value_parser = parse::count)]
     pub(crate) concurrency: usize,
     /// Most fetches in flight at once from one origin
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(long, value_name = "N", value_parser = parse::count)]
     pub(crate) per_origin: Option<usize>,
-    /// Most connections open at once [default: 256]
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub(crate) max_connections: Option<usize>,
     /// Exit with 1 if any fetch failed or was answered 400 or more
     #[arg(short, long)]
     pub(crate) fail: bool,
     #[command(flatten)]
     pub(crate) shared: Shared,
+    #[command(flatten)]
+    pub(crate) tuning: Tuning,
 }
 
 #[derive(Args, Debug)]
@@ -126,10 +133,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = pages)]
     pub(crate) pages: usize,
     /// Over how many origins they are spread
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = parse::count)]
     pub(crate) origins: usize,
     /// Most fetches in flight at once
-    #[arg(short = 'j', long, value_name = "N", default_value_t = 256, value_parser = count)]
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 256, value_parser = parse::count)]
     pub(crate) concurrency: usize,
     /// Where to write the result, a line of JSON for each page [default: a new temporary file]
     #[arg(short, long, value_name = "FILE")]
@@ -159,44 +166,48 @@ pub(crate) struct ServeArgs {
 #[derive(Args, Debug)]
 pub(crate) struct Shared {
     /// Send a header; 'Name;' sends an empty one, 'Name:' drops a default one
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse::header)]
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse::header, help_heading = "Request")]
     pub(crate) headers: Vec<HeaderFlag>,
     /// Use this method
-    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = method)]
+    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = method, help_heading = "Request")]
     pub(crate) method: Option<Method>,
     /// POST this, or a file's content (@FILE, without line ends); several are joined with &
-    #[arg(short, long, value_name = "DATA")]
+    #[arg(short, long, value_name = "DATA", help_heading = "Request")]
     pub(crate) data: Vec<String>,
     /// Say this as the user agent; nothing if empty
-    #[arg(short = 'A', long, value_name = "NAME", default_value = concat!("gannet/", env!("CARGO_PKG_VERSION")))]
+    #[arg(short = 'A', long, value_name = "NAME", default_value = concat!("gannet/", env!("CARGO_PKG_VERSION")), help_heading = "Request")]
     pub(crate) user_agent: String,
     /// Trust any certificate: whoever is on the way can read and change everything
-    #[arg(short = 'k', long)]
+    #[arg(short = 'k', long, help_heading = "Connecting")]
     pub(crate) insecure: bool,
     /// Trust the certificates in this PEM file, and no others
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Connecting")]
     pub(crate) cacert: Option<PathBuf>,
     /// Longest time for each URL, queueing and retries included [default: 180]
     #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds)]
     pub(crate) max_time: Option<Duration>,
     /// Longest time to connect, TLS included [default: 10]
-    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, help_heading = "Connecting")]
     pub(crate) connect_timeout: Option<Duration>,
     /// Use these addresses for a host (* for all) and port
-    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = parse::resolve)]
+    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = parse::resolve, help_heading = "Connecting")]
     pub(crate) resolve: Vec<Resolve>,
     /// Connect to HOST2:PORT2 for HOST1:PORT1; any part can be empty
-    #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2", value_parser = parse::connect_to)]
+    #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2", value_parser = parse::connect_to, help_heading = "Connecting")]
     pub(crate) connect_to: Vec<ConnectTo>,
     /// Speak HTTP/2 in cleartext to http URLs, which are refused otherwise
-    #[arg(long)]
+    #[arg(long, help_heading = "Connecting")]
     pub(crate) http2_prior_knowledge: bool,
     /// Largest body, with k, M or G for powers of 1024 [default: 32M; 1G for get]
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) max_size: Option<u64>,
     /// Try again so often, where that can help and is safe [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Retries")]
     pub(crate) retry: Option<u32>,
+    /// Try again on these statuses, too, if the method is idempotent, after as long as the server
+    /// asks (Retry-After)
+    #[arg(long, value_name = "STATUS[,STATUS]", value_delimiter = ',', value_parser = parse::retried_status, help_heading = "Retries")]
+    pub(crate) retry_status: Vec<StatusCode>,
     /// Write to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -205,17 +216,10 @@ pub(crate) struct Shared {
     pub(crate) silent: bool,
 }
 
-fn count(text: &str) -> Result<usize, String> {
-    match text.parse::<u32>() {
-        Ok(0) | Err(_) => Err(format!("expected a number from 1 to {}", u32::MAX)),
-        Ok(number) => usize::try_from(number).map_err(|error| error.to_string()),
-    }
-}
-
 /// Each page is remembered, in one byte, until the end.
 fn pages(text: &str) -> Result<usize, String> {
     const MOST: usize = 100_000_000;
-    let number = count(text)?;
+    let number = parse::count(text)?;
     let few = (number <= MOST).then_some(number);
     few.ok_or_else(|| format!("expected a number from 1 to {MOST}"))
 }

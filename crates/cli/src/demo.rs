@@ -18,6 +18,7 @@ use crate::report::Report;
 use crate::row::{Job, Trouble};
 use crate::run::{self, Ticket};
 use crate::signal::Interrupt;
+use crate::tuning::Policy;
 
 pub(crate) async fn demo(args: DemoArgs) -> Result<Exit, Failure> {
     let (sink, result_file) = sink(args.output.as_deref())?;
@@ -25,7 +26,11 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<Exit, Failure> {
         .threads(thread::available_parallelism().map_or(1, usize::from))
         .start()
         .map_err(|error| Failure::listen(&error))?;
-    let engine = run::engine(config(&testbed, args.origins), args.concurrency)?;
+    let engine = run::engine(
+        config(&testbed, args.origins),
+        args.concurrency,
+        Policy::Lru,
+    )?;
     let writer = Writer::start(sink, Bodies::Dropped)?;
     let mut progress = Progress::new(!args.silent, Some(args.pages as u64));
     let interrupt = Interrupt::watch(|| ())?;

@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::row::{Job, without_credentials};
 use crate::run::{self, Tally, Ticket};
 use crate::signal::Interrupt;
+use crate::summary;
 
 type Jobs = Pin<Box<dyn Stream<Item = (Ticket, Request)> + Send>>;
 type Lines = Pin<Box<dyn Stream<Item = Result<Line, Failure>> + Send>>;
@@ -29,9 +30,7 @@ type Broken = Arc<Mutex<Option<Failure>>>;
 
 pub(crate) async fn fetch(args: FetchArgs) -> Result<Exit, Failure> {
     let mut config = options::config(&args.shared)?;
-    if let Some(most) = args.max_connections {
-        config.max_connections = most;
-    }
+    args.tuning.apply(&mut config);
     let template = Template::new(&args.shared, false)?;
     let lines: Lines = match &args.input {
         Some(path) => Box::pin(input::open(path)?),
@@ -43,7 +42,11 @@ pub(crate) async fn fetch(args: FetchArgs) -> Result<Exit, Failure> {
     let broken = Broken::default();
     let jobs = jobs(args.urls, lines, template, &broken);
     let jobs = limited(jobs, args.per_origin, args.concurrency).take_until(interrupt.wait());
-    let engine = run::engine(config, args.concurrency)?;
+    let engine = run::engine(
+        config,
+        args.concurrency,
+        args.tuning.eviction.unwrap_or_default(),
+    )?;
 
     let (mut tally, mut progress) = (Tally::start(), progress);
     let look = |_: &Job, result: &_| {
@@ -52,9 +55,12 @@ pub(crate) async fn fetch(args: FetchArgs) -> Result<Exit, Failure> {
     };
     let ended = run::drive(&engine, jobs, args.concurrency, writer, look).await;
     progress.clear();
-    ended?;
+    let counters = ended?;
     if !args.shared.silent {
         say(format_args!("gannet: {tally}"));
+        for line in summary::lines(&counters) {
+            say(format_args!("gannet: {line}"));
+        }
     }
     let broken = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
     match broken {

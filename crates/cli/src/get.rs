@@ -108,7 +108,8 @@ fn told(
         None => Ok(request),
         Some(response) => {
             let connection = verbose::connection(response, target)?;
-            Ok(connection + &request + &verbose::response(response)?)
+            let before = verbose::retries(&response.receipt.retries)?;
+            Ok(before + &connection + &request + &verbose::response(response)?)
         }
     }
 }

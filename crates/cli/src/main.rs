@@ -16,6 +16,8 @@ mod row;
 mod run;
 mod serve;
 mod signal;
+mod summary;
+mod tuning;
 mod verbose;
 
 use std::process;
@@ -44,8 +46,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         .map_err(Failure::start)?;
     let ended = runtime.block_on(async {
         match cli.command {
-            Command::Get(args) => get::get(args).await,
-            Command::Fetch(args) => fetch::fetch(args).await,
+            Command::Get(args) => get::get(*args).await,
+            Command::Fetch(args) => fetch::fetch(*args).await,
             Command::Demo(args) => demo::demo(args).await,
             Command::Serve(args) => serve::serve(args).await,
         }

@@ -88,6 +88,7 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
     if let Some(retries) = shared.retry {
         config.max_attempts = retries.saturating_add(1);
     }
+    config.retry_statuses.clone_from(&shared.retry_status);
     if shared.http2_prior_knowledge {
         config.prior_knowledge = PriorKnowledge::All;
     }
@@ -220,6 +221,8 @@ mod tests {
         let flags = [
             "--retry",
             "4",
+            "--retry-status",
+            "429,503",
             "-m",
             "7",
             "--max-size",
@@ -229,6 +232,7 @@ mod tests {
         let set = config(&shared(&flags)).expect("a config");
         assert_eq!((set.max_attempts, set.max_body), (5, 1024));
         assert_eq!(set.deadline.as_secs(), 7);
+        assert_eq!(set.retry_statuses, [429, 503]);
         assert_eq!(set.prior_knowledge, PriorKnowledge::All);
         assert!(matches!(set.trust, Trust::System));
         let any = config(&shared(&["-k"])).expect("a config");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gannet::Target;
 use gannet::config::{ConnectTo, Resolve};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 /// The longest time a flag takes: some three years, far from where clocks overflow.
 const MAX_SECONDS: f64 = 1e8;
@@ -49,6 +49,21 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
             "expected seconds, more than 0 and at most {MAX_SECONDS}"
         )),
     }
+}
+
+/// A number from 1 on.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<u32>() {
+        Ok(0) | Err(_) => Err(format!("expected a number from 1 to {}", u32::MAX)),
+        Ok(number) => usize::try_from(number).map_err(|error| error.to_string()),
+    }
+}
+
+/// A status that can be worth another attempt.
+pub(crate) fn retried_status(text: &str) -> Result<StatusCode, String> {
+    let status = text.parse::<StatusCode>().ok();
+    let status = status.filter(|s| s.is_client_error() || s.is_server_error());
+    status.ok_or_else(|| "expected a status from 400 to 599".to_owned())
 }
 
 /// Bytes, with `k`, `M` or `G` for powers of 1024.
@@ -165,6 +180,15 @@ mod tests {
         assert_eq!(seconds("1e-30"), Ok(Duration::from_nanos(1)));
         for wrong in ["", "0", "-1", "NaN", "inf", "1e9", "2s"] {
             assert!(seconds(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn only_errors_are_statuses_to_retry() {
+        assert_eq!(retried_status("429"), Ok(StatusCode::TOO_MANY_REQUESTS));
+        assert!(retried_status("599").is_ok());
+        for wrong in ["", "200", "302", "600", "99", "x", "503 "] {
+            assert!(retried_status(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gannet::response::RetryReason;
 use gannet::{Error, Response};
 use http::HeaderMap;
 use serde::Serialize;
@@ -40,6 +41,8 @@ pub(crate) struct Row<'a> {
     body_file: Option<String>,
     error: Option<Trouble>,
     attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retries: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -118,6 +121,7 @@ impl<'a> Row<'a> {
             body,
             body_file,
             attempts: Some(receipt.attempts),
+            retries: receipt.retries.iter().map(|r| why(&r.reason)).collect(),
             ..Self::empty(job)
         }
     }
@@ -161,6 +165,7 @@ impl<'a> Row<'a> {
             body_file: None,
             error: None,
             attempts: None,
+            retries: Vec::new(),
         }
     }
 }
@@ -172,6 +177,15 @@ impl From<&Error> for Trouble {
             detail: error.to_string(),
             retryable: error.is_retryable(),
         }
+    }
+}
+
+/// Why an attempt was followed by another: the kind of an error, or a status.
+fn why(reason: &RetryReason) -> String {
+    match reason {
+        RetryReason::Error(error) => error.kind().to_owned(),
+        RetryReason::Status(status) => status.as_str().to_owned(),
+        _ => "other".to_owned(),
     }
 }
 
@@ -247,6 +261,14 @@ mod tests {
         let text = String::from_utf8(line).expect("UTF-8");
         assert!(!text.contains("line"));
         assert_eq!(text.matches('\n').count(), 1);
+    }
+
+    #[test]
+    fn a_retry_is_told_by_kind_or_status() {
+        let error = Error::Closed { sent: false };
+        assert_eq!(why(&RetryReason::Error(error)), "closed");
+        let status = http::StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(why(&RetryReason::Status(status)), "503");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
+use gannet::view::Counters;
 use gannet::{Config, Engine, Error, Origin, Request, Response};
 use indicatif::{HumanBytes, HumanCount};
 
@@ -12,6 +13,7 @@ use crate::exit::Failure;
 use crate::limit::Permit;
 use crate::output::{Record, Writer};
 use crate::row::{Job, Trouble};
+use crate::tuning::Policy;
 
 /// How long the engine may take to close its connections when all is done.
 const GRACE: Duration = Duration::from_secs(2);
@@ -24,24 +26,26 @@ pub(crate) struct Ticket {
 }
 
 /// Starts an engine that lets `in_flight` fetches in, whatever its own limits.
-pub(crate) fn engine(mut config: Config, in_flight: usize) -> Result<Engine, Failure> {
+pub(crate) fn engine(
+    mut config: Config,
+    in_flight: usize,
+    eviction: Policy,
+) -> Result<Engine, Failure> {
     config.max_pending = config.max_pending.max(in_flight);
     config.max_pending_per_origin = config.max_pending_per_origin.max(in_flight);
-    Engine::builder()
-        .config(config)
-        .start()
-        .map_err(Failure::start)
+    let builder = Engine::builder().config(config);
+    eviction.of(builder).start().map_err(Failure::start)
 }
 
 /// Fetches all jobs and writes their outcomes in the order in which they end, after `look` had a
-/// look at each and told what is wrong with it.
+/// look at each and told what is wrong with it. Tells what the engine has counted.
 pub(crate) async fn drive<S>(
     engine: &Engine,
     jobs: S,
     in_flight: usize,
     mut writer: Writer,
     mut look: impl FnMut(&Job, &Result<Response, Error>) -> Option<Trouble>,
-) -> Result<(), Failure>
+) -> Result<Counters, Failure>
 where
     S: Stream<Item = (Ticket, Request)> + Send + 'static,
 {
@@ -65,8 +69,10 @@ where
         writer.write(record).await?;
     }
     writer.finish().await?;
+    // Before the end: what closes for that is no news.
+    let counters = engine.snapshot().await.counters;
     engine.shutdown(GRACE).await;
-    Ok(())
+    Ok(counters)
 }
 
 /// What a run has come to.
@@ -78,8 +84,6 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     /// Responses of status 400 and more.
     pub(crate) refused: u64,
-    /// Responses that were the first on their connection.
-    pub(crate) fresh: u64,
     pub(crate) body_bytes: u64,
 }
 
@@ -90,7 +94,6 @@ impl Tally {
             fetches: 0,
             failed: 0,
             refused: 0,
-            fresh: 0,
             body_bytes: 0,
         }
     }
@@ -102,7 +105,6 @@ impl Tally {
             Ok(response) => {
                 let refused = response.status.as_u16() >= 400;
                 self.refused += u64::from(refused);
-                self.fresh += u64::from(!response.receipt.reused);
                 self.body_bytes += u64::try_from(response.body.len()).unwrap_or(u64::MAX);
                 !refused
             }
@@ -134,9 +136,8 @@ impl fmt::Display for Tally {
         }
         write!(
             f,
-            "; {} over {} connections in {:.1} s ({:.0}/s)",
+            "; {} in {:.1} s ({:.0}/s)",
             HumanBytes(self.body_bytes),
-            HumanCount(self.fresh),
             self.seconds(),
             self.rate(),
         )
@@ -150,11 +151,7 @@ mod tests {
     #[test]
     fn a_tally_tells_failures_only_if_there_are_any() {
         let mut tally = Tally::start();
-        assert!(
-            tally
-                .to_string()
-                .starts_with("0 fetched; 0 B over 0 connections in 0.0 s")
-        );
+        assert!(tally.to_string().starts_with("0 fetched; 0 B in 0.0 s"));
         let error = Request::get("x").check().map(|_| ()).expect_err("no URL");
         assert!(!tally.count(&Err(error)));
         assert!(tally.to_string().starts_with("1 fetched, 1 failed; "));

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use gannet::response::{Retry, RetryReason};
 use gannet::{Response, Target};
 use http::header::{
     AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, PROXY_AUTHORIZATION, SET_COOKIE,
@@ -33,6 +34,24 @@ pub(crate) fn request(template: &Template, target: &Target) -> Result<String, fm
     headers(&mut text, '>', &template.headers)?;
     if !template.body.is_empty() {
         writeln!(text, "* sent {} bytes", template.body.len())?;
+    }
+    Ok(text)
+}
+
+/// The attempts before the one that is told in full.
+pub(crate) fn retries(retries: &[Retry]) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    for (number, retry) in (1..).zip(retries) {
+        write!(text, "* attempt {number}")?;
+        if let Some(connection) = retry.connection {
+            write!(text, " on connection {connection}")?;
+        }
+        write!(text, ", given up after {}: ", Millis(retry.at))?;
+        match &retry.reason {
+            RetryReason::Error(error) => writeln!(text, "{}: {error}", error.kind())?,
+            RetryReason::Status(status) => writeln!(text, "status {}", status.as_u16())?,
+            other => writeln!(text, "{other:?}")?,
+        }
     }
     Ok(text)
 }

@@ -40,7 +40,11 @@ fn answers_each_of_a_thousand_lines() {
     }
     assert_eq!(testbed.books().connections, 1);
     assert!(testbed.books().peak_streams <= 20, "{:?}", testbed.books());
-    assert!(text(&output.stderr).starts_with("gannet: 1,000 fetched; "));
+    let told = text(&output.stderr);
+    assert!(told.starts_with("gannet: 1,000 fetched; "), "{told}");
+    let pool =
+        "\ngannet: connections: 1 opened, 99.9 % of requests on an open one; waited for: p50 < ";
+    assert!(told.contains(pool), "{told}");
 }
 
 #[test]
@@ -114,6 +118,51 @@ fn rubbish_becomes_rows_and_the_run_goes_on() {
         code(&run(&["fetch", "-k", "--fail", &testbed.url("/bytes/1")])),
         Some(0)
     );
+}
+
+#[test]
+fn statuses_are_retried_if_wanted_and_the_row_tells() {
+    let testbed = testbed();
+    let urls = ["/status/503", "/status/500", "/bytes/1"].map(|path| testbed.url(path));
+    let mut args = vec!["fetch", "-k", "--retry-status", "429,503", "--retry", "1"];
+    args.extend(urls.iter().map(String::as_str));
+    let output = run(&args);
+    assert_eq!(code(&output), Some(0), "{}", text(&output.stderr));
+    let mut rows = rows(&output.stdout);
+    rows.sort_by_key(|row| row["id"].as_u64());
+    assert_eq!(
+        (&rows[0]["status"], &rows[0]["attempts"]),
+        (&503.into(), &2.into())
+    );
+    assert_eq!(rows[0]["retries"], serde_json::json!(["503"]));
+    for row in &rows[1..] {
+        assert_eq!((&row["attempts"], row.get("retries")), (&1.into(), None));
+    }
+    assert_eq!(testbed.books().requests, 4);
+    let told = text(&output.stderr);
+    assert!(told.contains("\ngannet: retried: 1 status\n"), "{told}");
+}
+
+#[test]
+fn a_tuned_pool_keeps_to_its_limits() {
+    let testbed = testbed();
+    let lines = (0..60).map(|n| testbed.url_named(n % 6, &format!("/bytes/{n}")) + "\n");
+    let rule = format!("*:{}:127.0.0.1", testbed.port());
+    let mut args = vec!["fetch", "-k", "-i", "-", "-j", "8", "--resolve", &rule];
+    args.extend([
+        "--max-connections",
+        "2",
+        "--eviction",
+        "sieve",
+        "--max-requests",
+        "5",
+    ]);
+    let output = feed(&args, lines.collect::<String>());
+    let told = text(&output.stderr);
+    assert_eq!(code(&output), Some(0), "{told}");
+    assert_eq!(rows(&output.stdout).len(), 60);
+    assert!(testbed.books().peak_open <= 2, "{:?}", testbed.books());
+    assert!(testbed.books().connections >= 12, "{:?}", testbed.books());
 }
 
 /// The most memory a program has needed so far, in KiB.

@@ -69,6 +69,34 @@ fn verbose_tells_the_exchange_without_credentials() {
 }
 
 #[test]
+fn verbose_tells_the_attempts_before() {
+    let testbed = testbed();
+    let url = testbed.url("/status/503");
+    let output = run(&[
+        "get",
+        "-k",
+        "-v",
+        "--retry-status",
+        "503",
+        "--retry",
+        "2",
+        &url,
+    ]);
+    let told = text(&output.stderr);
+    let before: Vec<_> = told
+        .lines()
+        .filter(|l| l.ends_with(": status 503"))
+        .collect();
+    assert_eq!(before.len(), 2, "{told}");
+    assert!(
+        before[1].starts_with("* attempt 2 on connection "),
+        "{told}"
+    );
+    assert!(told.contains(", attempt 3: "), "{told}");
+    assert_eq!((code(&output), testbed.books().requests), (Some(0), 3));
+}
+
+#[test]
 fn certificates_are_checked_unless_told_otherwise() {
     let testbed = testbed();
     let url = testbed.url("/bytes/10");
