@@ -169,7 +169,11 @@ impl Pool {
             return;
         };
         let steady = site.steady();
-        let surplus = steady.saturating_sub(self.with.config.conn_limit);
+        let surplus = match site.goes_one_by_one() {
+            // Each would need a connection anew.
+            true => 0,
+            false => steady.saturating_sub(self.with.config.conn_limit),
+        };
         if surplus == 0 && site.seats.iter().all(|seat| seat.retires.is_none()) {
             return;
         }

@@ -127,10 +127,14 @@ impl Site {
         self.is_outgoing() && self.coming() == 0
     }
 
-    /// Whether the head of the queue needs a connection to itself, and no other has one.
+    /// Whether the head of the queue needs a connection to itself.
+    pub(crate) fn goes_one_by_one(&self) -> bool {
+        self.waiting.front().is_some_and(Attempt::goes_alone)
+    }
+
+    /// Whether moreover no other has one.
     pub(crate) fn waits_to_be_alone(&self) -> bool {
-        let is_alone = self.waiting.front().is_some_and(Attempt::goes_alone);
-        is_alone && !self.seats.iter().any(|seat| seat.slots.is_exclusive())
+        self.goes_one_by_one() && !self.seats.iter().any(|seat| seat.slots.is_exclusive())
     }
 
     /// The error of a waiting fetch that has waited too long, if it has.
