@@ -14,7 +14,7 @@ pub(crate) use crate::agent::inside::Inside;
 
 use crate::clock::{self, now};
 use crate::config::Config;
-use crate::error::{Error, Part};
+use crate::error::Error;
 use crate::log;
 use crate::message::attempt::{Attempt, Caller, Outcome};
 use crate::message::{
@@ -76,10 +76,6 @@ impl With {
 
     fn set_out(&self, mut attempt: Attempt, ctx: &Context<Agent>) {
         let origin = attempt.origin();
-        if !origin.is_secure() && !self.config.prior_knowledge.covers(origin) {
-            let reason = "http is spoken only to origins configured for HTTP/2 prior knowledge";
-            return attempt.answer(Err(Error::bad(Part::Scheme, reason)));
-        }
         let Some(pool) = self.inside.routes.pool_of(origin) else {
             return attempt.answer(Err(Error::Closed { sent: false }));
         };

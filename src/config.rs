@@ -18,7 +18,7 @@ use http::StatusCode;
 
 pub use rustls::pki_types::CertificateDer;
 
-use crate::origin::Origin;
+use crate::origin::{Origin, Protocol, Protocols};
 
 /// Limits and settings of an engine. A number of 0 counts as 1 where nothing could be fetched
 /// otherwise.
@@ -146,6 +146,9 @@ pub struct Config {
 
     /// Where trust comes from. Default: the system's roots.
     pub trust: Trust,
+    /// The protocols to offer to servers, the preferred one first. A server over TLS chooses (ALPN,
+    /// RFC 7301); one that chooses nothing is taken to speak HTTP/1.1. Default: HTTP/2, HTTP/1.1.
+    pub accepted_protocols: Protocols,
     /// Which `http` origins are spoken to in HTTP/2 at once (RFC 9113 §3.3). Default: none.
     pub prior_knowledge: PriorKnowledge,
     /// Fixed addresses for a host and port, asked before the resolver; the first match counts.
@@ -173,7 +176,7 @@ pub enum Trust {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PriorKnowledge {
-    /// None: a fetch from an `http` origin is refused.
+    /// None: they are spoken to in HTTP/1.1.
     #[default]
     None,
     /// These.
@@ -246,6 +249,7 @@ impl Default for Config {
             max_origins: 10_000,
             breaker_failures: 5,
             breaker_pause: Duration::from_secs(1),
+            accepted_protocols: Protocols::ANY,
             trust: Trust::System,
             prior_knowledge: PriorKnowledge::None,
             resolve: Vec::new(),
@@ -283,6 +287,20 @@ impl Config {
         self.max_requests = self.max_requests.map(|limit| limit.max(1));
         self.per_origin_concurrency = self.per_origin_concurrency.map(|limit| limit.max(1));
         self
+    }
+
+    /// What to offer to `origin`; the only one without TLS, where nothing is negotiated.
+    pub(crate) fn protocols_of(&self, origin: &Origin) -> Protocols {
+        let wanted = origin.egress().protocols;
+        let accepted = wanted.unwrap_or(self.accepted_protocols);
+        if origin.is_secure() {
+            return accepted;
+        }
+        let is_known = wanted.is_none() && self.prior_knowledge.covers(origin);
+        match is_known || !accepted.accept(Protocol::Http11) {
+            true => Protocols::HTTP2,
+            false => Protocols::HTTP11,
+        }
     }
 
     /// Where to connect for `origin`: host and port after `connect_to`.

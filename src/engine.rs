@@ -100,8 +100,8 @@ impl Engine {
             let (request, accepted) = (Arc::new(request), now());
             // A faulty request has no origin; any Agent can tell its sender so.
             let shard = request
-                .check()
-                .map_or(0, |target| with.inside.routes.shard_of(target.origin()));
+                .origin()
+                .map_or(0, |origin| with.inside.routes.shard_of(&origin));
             while let Some(agent) = with.residents.of(shard) {
                 let (caller, answer) = oneshot::channel();
                 agent.do_send(Submit {

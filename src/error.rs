@@ -5,16 +5,22 @@
 //! [`Error::is_retryable`] (is it *worth* sending again?).
 
 mod code;
+mod part;
+mod tls;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
+
 pub use crate::error::code::ErrorCode;
+pub use crate::error::part::{Ailment, Part, Phase};
+pub use crate::error::tls::TlsFault;
 
 /// Why a fetch produced no response.
 #[derive(Clone, Debug)]
@@ -56,15 +62,32 @@ pub enum Error {
         /// The limit, [`Config::connect_timeout`](crate::config::Config::connect_timeout).
         after: Duration,
     },
+    /// The address policy forbids the address; no packet was sent. The caller must change the URL,
+    /// or the operator [`Config::address_policy`](crate::config::Config::address_policy).
+    Blocked {
+        /// The host as it was asked for.
+        host: String,
+        /// An address of it that is forbidden.
+        address: IpAddr,
+    },
+    /// The proxy would not, or could not, open the way to the origin.
+    Proxy {
+        /// Its answer; `None` if it gave none, or speaks SOCKS.
+        status: Option<StatusCode>,
+        /// What was wrong. Never holds credentials.
+        detail: Cow<'static, str>,
+    },
     /// The TLS handshake failed: most often the certificate.
     Tls {
+        /// What was wrong.
+        fault: TlsFault,
         /// What the TLS layer said.
         source: Arc<io::Error>,
     },
     /// Client and server share no protocol.
     NoCommonProtocol {
         /// What the engine offered.
-        offered: &'static str,
+        offered: Cow<'static, str>,
         /// What the server chose; `None` if it chose nothing.
         chosen: Option<String>,
     },
@@ -124,6 +147,13 @@ pub enum Error {
         /// What was wrong.
         detail: Cow<'static, str>,
     },
+    /// The response ended before it was complete.
+    Truncated {
+        /// Body bytes received.
+        got: u64,
+        /// Body bytes announced, if they were.
+        expected: Option<u64>,
+    },
     /// The response is larger than allowed.
     TooLarge {
         /// The limit that was hit, in bytes.
@@ -141,54 +171,6 @@ pub enum Error {
     },
 }
 
-/// A part of a request.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Part {
-    /// The URL as a whole: relative, or not parseable.
-    Url,
-    /// The scheme: only `http` and `https` are fetched.
-    Scheme,
-    /// `user:password@`: never sent (RFC 9110 §4.2.4), so refused rather than dropped in silence.
-    UserInfo,
-    /// The host: empty, over-long, or not a name.
-    Host,
-    /// The port.
-    Port,
-    /// Path and query.
-    Path,
-    /// The method.
-    Method,
-    /// A header's name.
-    HeaderName,
-    /// A header's value.
-    HeaderValue,
-}
-
-/// What a fetch is waiting for.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Phase {
-    /// A place on a connection.
-    Queue,
-    /// A connection being opened.
-    Connect,
-    /// The head of the response.
-    Head,
-    /// The next piece of the body, or the trailers.
-    Body,
-}
-
-/// What shows that a connection is dead though nothing says so.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Ailment {
-    /// A PING was not answered, and nothing else came either.
-    NoAnswer,
-    /// Nothing that was to be sent could be written.
-    WriteStalled,
-}
-
 impl Error {
     /// Whether the server certainly did not act on the request, so that it may be sent again
     /// whatever its method (RFC 9113 §8.7).
@@ -201,6 +183,8 @@ impl Error {
             | Self::Resolve { .. }
             | Self::Connect { .. }
             | Self::ConnectTimeout { .. }
+            | Self::Blocked { .. }
+            | Self::Proxy { .. }
             | Self::Tls { .. }
             | Self::NoCommonProtocol { .. }
             | Self::CircuitOpen { .. } => true,
@@ -213,6 +197,7 @@ impl Error {
             Self::Timeout { .. }
             | Self::Unresponsive { .. }
             | Self::Protocol { .. }
+            | Self::Truncated { .. }
             | Self::TooLarge { .. } => false,
         }
     }
@@ -223,12 +208,15 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::BadRequest { .. }
+            | Self::Blocked { .. }
             | Self::NoCommonProtocol { .. }
             | Self::Protocol { .. }
             | Self::TooLarge { .. }
             | Self::Closed { .. } => false,
             // A certificate stays bad; a handshake that was cut short may succeed.
-            Self::Tls { source } => source.kind() == io::ErrorKind::UnexpectedEof,
+            Self::Tls { fault, .. } => !fault.is_settled(),
+            // A proxy that refuses will refuse again; one that cannot reach the origin may, later.
+            Self::Proxy { status, .. } => status.is_none_or(|status| status.is_server_error()),
             Self::CircuitOpen { cause, .. } => cause.is_retryable(),
             _ => true,
         }
@@ -244,6 +232,8 @@ impl Error {
             Self::Resolve { .. } => "resolve",
             Self::Connect { .. } => "connect",
             Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::Blocked { .. } => "blocked",
+            Self::Proxy { .. } => "proxy",
             Self::Tls { .. } => "tls",
             Self::NoCommonProtocol { .. } => "no_common_protocol",
             Self::Timeout { .. } => "timeout",
@@ -254,6 +244,7 @@ impl Error {
             Self::GoAway { .. } => "goaway",
             Self::Disconnected { .. } => "disconnected",
             Self::Protocol { .. } => "protocol",
+            Self::Truncated { .. } => "truncated",
             Self::TooLarge { .. } => "too_large",
             Self::Closed { .. } => "closed",
             Self::Internal { .. } => "internal",
@@ -279,7 +270,14 @@ impl fmt::Display for Error {
             Self::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
             Self::Connect { peer, source } => write!(f, "cannot connect to {peer}: {source}"),
             Self::ConnectTimeout { after } => write!(f, "not connected within {after:?}"),
-            Self::Tls { source } => write!(f, "TLS handshake failed: {source}"),
+            Self::Blocked { host, address } => {
+                write!(f, "{host} is at {address}, which is forbidden")
+            }
+            Self::Proxy { status, detail } => match status {
+                Some(status) => write!(f, "the proxy answered {status}: {detail}"),
+                None => write!(f, "the proxy failed: {detail}"),
+            },
+            Self::Tls { source, .. } => write!(f, "TLS handshake failed: {source}"),
             Self::NoCommonProtocol { offered, chosen } => match chosen {
                 Some(chosen) => write!(f, "offered {offered}, but the server chose {chosen}"),
                 None => write!(f, "offered {offered}, but the server chose no protocol"),
@@ -318,6 +316,10 @@ impl fmt::Display for Error {
             },
             Self::Disconnected { source, .. } => write!(f, "the connection broke: {source}"),
             Self::Protocol { detail } => write!(f, "HTTP was broken: {detail}"),
+            Self::Truncated { got, expected } => match expected {
+                Some(expected) => write!(f, "the body ended after {got} of {expected} bytes"),
+                None => write!(f, "the body was cut off after {got} bytes"),
+            },
             Self::TooLarge { limit } => write!(f, "the body exceeds {limit} bytes"),
             Self::Closed { .. } => f.write_str("the engine, or the Agent asked, is shut down"),
             Self::Internal { .. } => f.write_str("an actor of the engine ended unexpectedly"),
@@ -330,7 +332,7 @@ impl std::error::Error for Error {
         match self {
             Self::Resolve { source, .. }
             | Self::Connect { source, .. }
-            | Self::Tls { source }
+            | Self::Tls { source, .. }
             | Self::Disconnected { source, .. } => Some(&**source),
             Self::CircuitOpen { cause, .. } => Some(&**cause),
             _ => None,
@@ -341,33 +343,6 @@ impl std::error::Error for Error {
 impl From<Infallible> for Error {
     fn from(never: Infallible) -> Self {
         match never {}
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Url => "URL",
-            Self::Scheme => "scheme",
-            Self::UserInfo => "userinfo",
-            Self::Host => "host",
-            Self::Port => "port",
-            Self::Path => "path",
-            Self::Method => "method",
-            Self::HeaderName => "header name",
-            Self::HeaderValue => "header value",
-        })
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Queue => "a free stream",
-            Self::Connect => "a connection",
-            Self::Head => "response head",
-            Self::Body => "further body",
-        })
     }
 }
 

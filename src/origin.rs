@@ -1,6 +1,9 @@
 //! What a URL says: the [`Origin`] to connect to, which is the pool key, and the [`Target`] to ask
 //! it for.
 
+mod egress;
+mod protocol;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
@@ -11,6 +14,9 @@ use http::Uri;
 use http::uri::Authority;
 use url::{Host, Url};
 
+pub use crate::origin::egress::Egress;
+pub use crate::origin::protocol::{Protocol, Protocols};
+
 use crate::error::{Error, Part};
 
 /// Longest host name, without a trailing dot (RFC 1035 §2.3.4).
@@ -18,7 +24,7 @@ const MAX_HOST: usize = 253;
 /// Longest label of a host name (RFC 1035 §2.3.4).
 const MAX_LABEL: usize = 63;
 
-/// Scheme, host and port: what two fetches must share to share a connection.
+/// Scheme, host, port, and the way there: what two fetches must share to share a connection.
 ///
 /// Cloning copies a reference count. The hash is computed once: a fetch looks its origin up at
 /// every step of its way.
@@ -33,6 +39,7 @@ struct Parts {
     secure: bool,
     host: Box<str>,
     port: u16,
+    egress: Egress,
 }
 
 /// A checked absolute URL, ready for the wire.
@@ -57,11 +64,47 @@ pub struct Target {
 
 impl Origin {
     fn new(secure: bool, host: Box<str>, port: u16) -> Self {
-        let parts = Parts { secure, host, port };
+        let egress = Egress::default();
+        Self::of(Parts {
+            secure,
+            host,
+            port,
+            egress,
+        })
+    }
+
+    fn of(parts: Parts) -> Self {
         Self {
             hash: BuildHasherDefault::<DefaultHasher>::default().hash_one(&parts),
             parts: Arc::new(parts),
         }
+    }
+
+    /// The same origin, reached in this way.
+    #[must_use]
+    pub fn by(&self, egress: Egress) -> Self {
+        if self.parts.egress == egress {
+            return self.clone();
+        }
+        Self::of(Parts {
+            secure: self.parts.secure,
+            host: self.parts.host.clone(),
+            port: self.parts.port,
+            egress,
+        })
+    }
+
+    /// The way there.
+    #[must_use]
+    pub fn egress(&self) -> &Egress {
+        &self.parts.egress
+    }
+
+    /// Whether scheme, host and port are the same, whatever the way.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        let (a, b) = (&self.parts, &other.parts);
+        (a.secure, &a.host, a.port) == (b.secure, &b.host, b.port)
     }
 
     /// Whether the scheme is `https`.
@@ -111,14 +154,19 @@ impl Ord for Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { secure, host, port } = &*self.parts;
+        let Parts {
+            secure,
+            host,
+            port,
+            egress,
+        } = &*self.parts;
         let scheme = if *secure { "https" } else { "http" };
         let (open, close) = if host.contains(':') {
             ("[", "]")
         } else {
             ("", "")
         };
-        write!(f, "{scheme}://{open}{host}{close}:{port}")
+        write!(f, "{scheme}://{open}{host}{close}:{port}{egress}")
     }
 }
 

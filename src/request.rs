@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, uri::Authority};
 
 use crate::error::{Error, Part};
-use crate::origin::Target;
+use crate::origin::{Egress, Origin, Protocols, Target};
 
 /// Most header values of one request; servers refuse far fewer, and header maps have a limit too.
 const MAX_HEADERS: usize = 8_192;
@@ -35,6 +35,7 @@ pub struct Request {
     headers: HeaderMap,
     body: Bytes,
     overrides: Overrides,
+    egress: Egress,
     retry_statuses: Option<Vec<StatusCode>>,
 }
 
@@ -61,6 +62,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             overrides: Overrides::default(),
+            egress: Egress::default(),
             retry_statuses: None,
         }
     }
@@ -164,6 +166,14 @@ impl Request {
         self
     }
 
+    /// The protocols to offer. Over `http`, [`Protocols::HTTP2`] is prior knowledge (RFC 9113
+    /// §3.3). Default: the engine's `accepted_protocols`.
+    #[must_use]
+    pub fn protocols(mut self, protocols: Protocols) -> Self {
+        self.egress.protocols = Some(protocols);
+        self
+    }
+
     /// The checked URL, or the first fault of the request.
     ///
     /// # Errors
@@ -207,6 +217,15 @@ impl Request {
 
     pub(crate) fn retried_statuses(&self) -> Option<&Vec<StatusCode>> {
         self.retry_statuses.as_ref()
+    }
+
+    /// The pool key of its fetch.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn origin(&self) -> Result<Origin, Error> {
+        Ok(self.check()?.origin().by(self.egress.clone()))
     }
 
     /// A `Host` of the caller's becomes `:authority`, which has no userinfo (RFC 9113 §8.3.1).

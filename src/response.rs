@@ -1,12 +1,13 @@
 //! What came back, and the receipt of how.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+
+pub use crate::origin::Protocol;
 
 use crate::error::Error;
 
@@ -26,14 +27,6 @@ pub struct Response {
     pub protocol: Protocol,
     /// How the response was come by.
     pub receipt: Receipt,
-}
-
-/// A protocol that responses come over.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// HTTP/2 (RFC 9113).
-    Http2,
 }
 
 /// How a response was come by. Times count from the moment the fetch was asked for: when an Agent
@@ -128,13 +121,5 @@ impl Response {
     #[must_use]
     pub fn remote_address(&self) -> SocketAddr {
         self.receipt.peer.address
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http2 => "HTTP/2",
-        })
     }
 }

@@ -3,14 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use actix::Addr;
 use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::message::gate::Gate;
 use crate::message::{Inspect, Tidy};
 use crate::policy::budget::Budget;
-use crate::pool::{Ledger, Pool, Routes};
+use crate::pool::{Ledger, Routes};
 use crate::view::{Snapshot, Tally};
 
 /// Shared by the Agents, Pools and supervisors of an engine, on whatever thread they are.
@@ -52,15 +51,9 @@ impl Inside {
 
     /// Has every Pool tidy up.
     pub(crate) fn tidy(&self, tidy: &Tidy) {
-        for pool in self.pools_for(tidy) {
+        // An origin's connections may be with several Pools: one for each way to it.
+        for pool in self.routes.pools() {
             pool.do_send(tidy.clone());
-        }
-    }
-
-    fn pools_for(&self, tidy: &Tidy) -> Vec<Addr<Pool>> {
-        match tidy {
-            Tidy::Origin(origin) => self.routes.pool_of(origin).into_iter().collect(),
-            Tidy::Idle | Tidy::All => self.routes.pools(),
         }
     }
 

@@ -37,6 +37,7 @@ pub(crate) struct Attempt {
 struct Inner {
     request: Arc<Request>,
     target: Target,
+    origin: Origin,
     caller: Caller,
     watch: Watch,
     /// The attempts before this one.
@@ -79,9 +80,9 @@ impl Attempt {
         config: &Config,
         pass: Pass,
     ) -> Result<Self, (Caller, Error)> {
-        let target = match request.check() {
-            Ok(target) => target.clone(),
-            Err(error) => return Err((caller, error)),
+        let (target, origin) = match (request.check(), request.origin()) {
+            (Ok(target), Ok(origin)) => (target.clone(), origin),
+            (Err(error), _) | (_, Err(error)) => return Err((caller, error)),
         };
         let deadline = request.overrides().deadline.unwrap_or(config.deadline);
         let watch = Watch::new(accepted, deadline, config.acquire_timeout);
@@ -89,6 +90,7 @@ impl Attempt {
             fetch: Some(Box::new(Inner {
                 request,
                 target,
+                origin,
                 caller,
                 watch,
                 retries: Vec::new(),
@@ -157,7 +159,7 @@ impl Attempt {
     }
 
     pub(crate) fn origin(&self) -> &Origin {
-        self.target().origin()
+        &self.inner().origin
     }
 
     /// The attempt's number, from 1.
@@ -304,7 +306,7 @@ impl Drop for Attempt {
 
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = self.fetch.as_ref().map(|fetch| fetch.target.origin());
+        let origin = self.fetch.as_ref().map(|fetch| &fetch.origin);
         f.debug_struct("Attempt").field("origin", &origin).finish()
     }
 }

@@ -21,7 +21,7 @@ use crate::net::dns::resolve;
 use crate::net::linger::Linger;
 use crate::net::meter::Meter;
 use crate::net::tls::Tls;
-use crate::origin::Origin;
+use crate::origin::{Origin, Protocol};
 use crate::response::{DialTimes, Peer, TlsFacts};
 
 /// Opens byte pipes to origins; one for a whole engine.
@@ -36,6 +36,8 @@ pub(crate) struct Dialer {
 pub(crate) struct Dialed {
     pub(crate) io: Linger<Io>,
     pub(crate) peer: Peer,
+    /// What is spoken on it.
+    pub(crate) protocol: Protocol,
     pub(crate) started: Instant,
 }
 
@@ -64,7 +66,7 @@ impl Dialer {
         let (tcp, address) = self.connect(&addresses).await?;
         let connected = now();
         times.tcp = connected - resolved;
-        let (io, tls) = self.secure(origin, Meter::new(tcp, vitals)).await?;
+        let (io, tls, protocol) = self.secure(origin, Meter::new(tcp, vitals)).await?;
         times.tls = now() - connected;
         let peer = Peer {
             address,
@@ -74,6 +76,7 @@ impl Dialer {
         Ok(Dialed {
             io: Linger::new(io),
             peer,
+            protocol,
             started,
         })
     }
@@ -82,12 +85,14 @@ impl Dialer {
         &self,
         origin: &Origin,
         tcp: Meter<TcpStream>,
-    ) -> Result<(Io, Option<TlsFacts>), Error> {
+    ) -> Result<(Io, Option<TlsFacts>, Protocol), Error> {
+        let offered = self.config.protocols_of(origin);
         if !origin.is_secure() {
-            return Ok((Io::Tcp(tcp), None));
+            return Ok((Io::Tcp(tcp), None, offered.first()));
         }
-        let (stream, facts) = self.tls.shake_hands(origin.host(), tcp).await?;
-        Ok((Io::Tls(Box::new(stream)), Some(facts)))
+        let shaking = self.tls.shake_hands(origin.host(), offered, tcp);
+        let (stream, facts, protocol) = shaking.await?;
+        Ok((Io::Tls(Box::new(stream)), Some(facts), protocol))
     }
 
     /// Tries the addresses in order; the first that answers is it.

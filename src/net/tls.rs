@@ -16,11 +16,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::Trust;
-use crate::error::Error;
+use crate::error::{Error, TlsFault};
+use crate::origin::{Protocol, Protocols};
 use crate::response::TlsFacts;
-
-/// What is offered in ALPN (RFC 7301).
-const OFFERED: &str = "h2";
 
 /// Shakes hands; one for a whole engine, so that its sessions are resumed.
 #[derive(Debug)]
@@ -52,17 +50,19 @@ impl Tls {
             return Ok(connector);
         }
         let made = connector(&self.trust).map_err(|e| Error::Tls {
+            fault: TlsFault::Setup,
             source: Arc::new(io::Error::other(e)),
         })?;
         Ok(self.connector.get_or_init(|| made))
     }
 
-    /// Shakes hands over `tcp` with `host`, and insists on HTTP/2.
+    /// Shakes hands over `tcp` with `host`, and agrees on one of `offered`.
     pub(crate) async fn shake_hands<T>(
         &self,
         host: &str,
+        offered: Protocols,
         tcp: T,
-    ) -> Result<(TlsStream<T>, TlsFacts), Error>
+    ) -> Result<(TlsStream<T>, TlsFacts, Protocol), Error>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -70,17 +70,25 @@ impl Tls {
         // SNI names have no trailing dot (RFC 6066 §3).
         let name = host.strip_suffix('.').unwrap_or(host).to_owned();
         let name = ServerName::try_from(name).map_err(|e| Error::Tls {
+            fault: TlsFault::Setup,
             source: Arc::new(io::Error::new(io::ErrorKind::InvalidInput, e)),
         })?;
-        let stream = connector.0.connect(name, tcp).await.map_err(failed)?;
+        let alpn = offered.iter().map(|p| p.alpn().into()).collect();
+        let shaking = connector.0.clone().with_alpn(alpn).connect(name, tcp);
+        let stream = shaking.await.map_err(|e| failed(e, offered))?;
         let facts = facts(stream.get_ref().1);
-        if facts.alpn.as_deref() != Some(OFFERED) {
-            return Err(Error::NoCommonProtocol {
-                offered: OFFERED,
+        let chosen = match facts.alpn.as_deref() {
+            Some(alpn) => offered.iter().find(|p| p.alpn() == alpn),
+            // A server without ALPN does not speak HTTP/2 (RFC 9113 §3.3).
+            None => Some(Protocol::Http11).filter(|p| offered.accept(*p)),
+        };
+        match chosen {
+            Some(protocol) => Ok((stream, facts, protocol)),
+            None => Err(Error::NoCommonProtocol {
+                offered: offered.to_string().into(),
                 chosen: facts.alpn,
-            });
+            }),
         }
-        Ok((stream, facts))
     }
 }
 
@@ -104,21 +112,25 @@ fn connector(trust: &Trust) -> Result<Connector, rustls::Error> {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAny(provider))),
     };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![OFFERED.into()];
+    let config = builder.with_no_client_auth();
     Ok(Connector(TlsConnector::from(Arc::new(config))))
 }
 
-fn failed(source: io::Error) -> Error {
+fn failed(source: io::Error, offered: Protocols) -> Error {
     let cause = source.get_ref().and_then(|e| e.downcast_ref());
     let refused = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
     if cause == Some(&refused) {
         return Error::NoCommonProtocol {
-            offered: OFFERED,
+            offered: offered.to_string().into(),
             chosen: None,
         };
     }
+    let fault = match source.kind() {
+        io::ErrorKind::UnexpectedEof => TlsFault::CutShort,
+        _ => TlsFault::Other,
+    };
     Error::Tls {
+        fault,
         source: Arc::new(source),
     }
 }

@@ -3,7 +3,6 @@
 //! An origin that answered a moment ago is probably restarting: who waits for it goes on waiting
 //! over a few dials. One that never answered fails at once, and is open to the next who asks.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -45,11 +44,12 @@ pub(crate) enum Class {
 pub(crate) fn class_of(error: &Error) -> Class {
     match error {
         // A handshake that was cut short is a server that went away.
-        Error::Tls { source } if source.kind() != io::ErrorKind::UnexpectedEof => Class::Settled,
+        Error::Tls { fault, .. } if fault.is_settled() => Class::Settled,
         Error::NoCommonProtocol { .. } => Class::Settled,
         Error::Tls { .. }
         | Error::Resolve { .. }
         | Error::Connect { .. }
+        | Error::Proxy { .. }
         | Error::ConnectTimeout { .. }
         | Error::Disconnected { .. }
         | Error::GoAway { .. }
@@ -221,12 +221,14 @@ mod tests {
 
     #[test]
     fn errors_are_sorted_by_what_the_next_dial_would_meet() {
-        let io = |kind| Arc::new(io::Error::from(kind));
-        let source = io(io::ErrorKind::InvalidData);
-        let tls = |source| class_of(&Error::Tls { source });
-        assert_eq!(tls(source.clone()), Class::Settled);
-        assert_eq!(tls(io(io::ErrorKind::UnexpectedEof)), Class::Unreachable);
-        let (offered, chosen) = ("h2", None);
+        let source = Arc::new(io::Error::from(io::ErrorKind::InvalidData));
+        let tls = |fault| {
+            let source = source.clone();
+            class_of(&Error::Tls { fault, source })
+        };
+        assert_eq!(tls(TlsFault::Expired), Class::Settled);
+        assert_eq!(tls(TlsFault::CutShort), Class::Unreachable);
+        let (offered, chosen) = ("h2".into(), None);
         let no_protocol = Error::NoCommonProtocol { offered, chosen };
         assert_eq!(class_of(&no_protocol), Class::Settled);
         let (code, by_server) = (ErrorCode(0), true);

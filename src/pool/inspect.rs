@@ -110,11 +110,12 @@ impl Handler<Tidy> for Pool {
     type Result = ();
 
     fn handle(&mut self, tidy: Tidy, ctx: &mut Context<Self>) {
-        let origins: Vec<_> = match &tidy {
-            Tidy::Origin(origin) => vec![origin.clone()],
-            Tidy::Idle | Tidy::All => self.sites.keys().cloned().collect(),
+        let is_meant = |origin: &Origin| match &tidy {
+            Tidy::Origin(meant) => origin.is_same_place(meant),
+            Tidy::Idle | Tidy::All => true,
         };
-        for origin in origins {
+        let origins = self.sites.keys().filter(|origin| is_meant(origin));
+        for origin in origins.cloned().collect::<Vec<_>>() {
             let Some(site) = self.sites.get(&origin) else {
                 continue;
             };
