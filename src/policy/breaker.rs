@@ -203,8 +203,9 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorCode;
+    use crate::error::{ErrorCode, TlsFault};
     use proptest::prelude::*;
+    use std::io;
     use std::sync::Arc;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -222,12 +223,13 @@ mod tests {
     #[test]
     fn errors_are_sorted_by_what_the_next_dial_would_meet() {
         let source = Arc::new(io::Error::from(io::ErrorKind::InvalidData));
-        let tls = |fault| {
+        for (fault, class) in [
+            (TlsFault::Expired, Class::Settled),
+            (TlsFault::CutShort, Class::Unreachable),
+        ] {
             let source = source.clone();
-            class_of(&Error::Tls { fault, source })
-        };
-        assert_eq!(tls(TlsFault::Expired), Class::Settled);
-        assert_eq!(tls(TlsFault::CutShort), Class::Unreachable);
+            assert_eq!(class_of(&Error::Tls { fault, source }), class);
+        }
         let (offered, chosen) = ("h2".into(), None);
         let no_protocol = Error::NoCommonProtocol { offered, chosen };
         assert_eq!(class_of(&no_protocol), Class::Settled);
