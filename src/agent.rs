@@ -12,7 +12,7 @@ use slog::Logger;
 
 pub(crate) use crate::agent::inside::Inside;
 
-use crate::clock::{self, now};
+use crate::clock::now;
 use crate::config::Config;
 use crate::error::Error;
 use crate::log;
@@ -20,6 +20,7 @@ use crate::message::attempt::{Attempt, Caller, Outcome};
 use crate::message::{
     CloseIdle, CloseOrigin, Drain, Ended, Failed, Fetch, Submit, Supervisor, TakeSnapshot, Tidy,
 };
+use crate::policy::redirect;
 use crate::policy::retry::{Bounds, Verdict, judge, judge_status};
 use crate::request::Request;
 use crate::response::Response;
@@ -81,6 +82,19 @@ impl With {
         };
         attempt.set_out(ctx.address().recipient(), now(), &self.config);
         pool.do_send(attempt);
+    }
+}
+
+impl With {
+    /// Sends a fetch out again, if there is time.
+    fn go_on(&self, attempt: Attempt, ctx: &Context<Agent>) {
+        match attempt.watch().overdue(now()) {
+            Some(late) => attempt.answer(Err(late)),
+            None if self.inside.gate.is_over() => {
+                attempt.answer(Err(Error::Closed { sent: false }));
+            }
+            None => self.set_out(attempt, ctx),
+        }
     }
 }
 
@@ -173,6 +187,23 @@ impl Handler<Failed> for Agent {
             outcome,
         } = failed;
         let now = now();
+        if let Outcome::Status(response) = &outcome
+            && attempt.may_redirect(response.status, &self.with.config)
+        {
+            match self.with.redirect(&attempt, response) {
+                redirect::Verdict::Follow(request) => {
+                    attempt.follow(*request, response, now);
+                    return self.with.go_on(attempt, ctx);
+                }
+                redirect::Verdict::Refuse(error) => return attempt.answer(Err(error)),
+                redirect::Verdict::Stay
+                    if !attempt.is_worth_another(response.status, &self.with.config) =>
+                {
+                    return attempt.answer(outcome.into());
+                }
+                redirect::Verdict::Stay => {}
+            }
+        }
         let verdict = self.with.verdict(&mut attempt, &outcome, now);
         let due = attempt.watch().due();
         match verdict {
@@ -182,15 +213,22 @@ impl Handler<Failed> for Agent {
             } if due.is_none_or(|due| now.checked_add(after).is_some_and(|at| at < due)) => {
                 self.again(attempt, outcome, (after, elsewhere), ctx);
             }
-            _ => attempt.answer(match outcome {
-                Outcome::Error(error) => Err(error),
-                Outcome::Status(response) => Ok(*response),
-            }),
+            _ => attempt.answer(outcome.into()),
         }
     }
 }
 
 impl With {
+    /// Where a response leads.
+    fn redirect(&self, attempt: &Attempt, response: &Response) -> redirect::Verdict {
+        redirect::follow(
+            (attempt.request(), attempt.target()),
+            (response.status, &response.headers),
+            attempt.hops().len(),
+            attempt.redirects(&self.config),
+        )
+    }
+
     /// Whether the fetch goes out again, which the budget may forbid.
     fn verdict(&self, attempt: &mut Attempt, outcome: &Outcome, now: Instant) -> Verdict {
         let config = &self.config;
@@ -244,15 +282,7 @@ impl Agent {
             Outcome::Status(response) => attempt.keep(response),
         }
         // Cancelled with the Agent, the attempt is dropped, which answers it.
-        ctx.run_later(after, |this, ctx| {
-            match attempt.watch().overdue(clock::now()) {
-                Some(late) => attempt.answer(Err(late)),
-                None if this.with.inside.gate.is_over() => {
-                    attempt.answer(Err(Error::Closed { sent: false }));
-                }
-                None => this.with.set_out(attempt, ctx),
-            }
-        });
+        ctx.run_later(after, |this, ctx| this.with.go_on(attempt, ctx));
     }
 }
 

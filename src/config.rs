@@ -19,6 +19,7 @@ use http::StatusCode;
 pub use rustls::pki_types::CertificateDer;
 
 use crate::origin::{Origin, Protocol, Protocols};
+use crate::request::Redirects;
 
 /// Limits and settings of an engine. A number of 0 counts as 1 where nothing could be fetched
 /// otherwise.
@@ -134,6 +135,9 @@ pub struct Config {
     /// honoured. The last answer is handed out as it is. Default: none.
     pub retry_statuses: Vec<StatusCode>,
 
+    /// Whether redirects are followed. Default: none is, for crawlers follow themselves.
+    pub redirects: Redirects,
+
     /// Origins remembered beyond their connections (streams allowed, requests until GOAWAY,
     /// failures), per arbiter; the one unused longest is forgotten. Default 10,000.
     pub max_origins: usize,
@@ -246,6 +250,7 @@ impl Default for Config {
             retry_budget: 10,
             retry_reserve: 100,
             retry_statuses: Vec::new(),
+            redirects: Redirects::NONE,
             max_origins: 10_000,
             breaker_failures: 5,
             breaker_pause: Duration::from_secs(1),

@@ -147,6 +147,13 @@ pub enum Error {
         /// What was wrong.
         detail: Cow<'static, str>,
     },
+    /// A redirect leads where the fetch may not go; what the server did before it is done.
+    Redirect {
+        /// Where it leads, shortened, without credentials.
+        location: String,
+        /// Why it is not followed.
+        reason: Cow<'static, str>,
+    },
     /// The response ended before it was complete.
     Truncated {
         /// Body bytes received.
@@ -197,6 +204,7 @@ impl Error {
             Self::Timeout { .. }
             | Self::Unresponsive { .. }
             | Self::Protocol { .. }
+            | Self::Redirect { .. }
             | Self::Truncated { .. }
             | Self::TooLarge { .. } => false,
         }
@@ -211,6 +219,7 @@ impl Error {
             | Self::Blocked { .. }
             | Self::NoCommonProtocol { .. }
             | Self::Protocol { .. }
+            | Self::Redirect { .. }
             | Self::TooLarge { .. }
             | Self::Closed { .. } => false,
             // A certificate stays bad; a handshake that was cut short may succeed.
@@ -244,6 +253,7 @@ impl Error {
             Self::GoAway { .. } => "goaway",
             Self::Disconnected { .. } => "disconnected",
             Self::Protocol { .. } => "protocol",
+            Self::Redirect { .. } => "redirect",
             Self::Truncated { .. } => "truncated",
             Self::TooLarge { .. } => "too_large",
             Self::Closed { .. } => "closed",
@@ -316,6 +326,9 @@ impl fmt::Display for Error {
             },
             Self::Disconnected { source, .. } => write!(f, "the connection broke: {source}"),
             Self::Protocol { detail } => write!(f, "HTTP was broken: {detail}"),
+            Self::Redirect { location, reason } => {
+                write!(f, "the redirect to {location} is not followed: {reason}")
+            }
             Self::Truncated { got, expected } => match expected {
                 Some(expected) => write!(f, "the body ended after {got} of {expected} bytes"),
                 None => write!(f, "the body was cut off after {got} bytes"),

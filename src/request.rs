@@ -39,6 +39,19 @@ pub struct Request {
     retry_statuses: Option<Vec<StatusCode>>,
 }
 
+/// Whether redirects are followed, and how far (RFC 9110 §15.4).
+///
+/// `Authorization`, `Cookie`, `Proxy-Authorization` and `Host` go along only while scheme, host and
+/// port stay the same.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Redirects {
+    /// Redirects of one fetch, at most; 0: the response is handed out as it is.
+    pub limit: usize,
+    /// Whether one may lead from `https` to `http`.
+    pub allow_downgrade: bool,
+}
+
 /// What one request sets apart from the engine's `Config`; `None` keeps the engine's value.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Overrides {
@@ -47,6 +60,21 @@ pub(crate) struct Overrides {
     pub(crate) body_timeout: Option<Duration>,
     pub(crate) max_body: Option<u64>,
     pub(crate) max_attempts: Option<u32>,
+    pub(crate) redirects: Option<Redirects>,
+}
+
+impl Redirects {
+    /// None is followed: for callers that follow themselves.
+    pub const NONE: Self = Self::at_most(0);
+
+    /// So many are followed, none from `https` to `http`.
+    #[must_use]
+    pub const fn at_most(limit: usize) -> Self {
+        Self {
+            limit,
+            allow_downgrade: false,
+        }
+    }
 }
 
 impl Request {
@@ -166,6 +194,14 @@ impl Request {
         self
     }
 
+    /// Whether redirects are followed. The deadline holds for all of them together. Default: the
+    /// engine's `redirects`.
+    #[must_use]
+    pub fn redirects(mut self, redirects: Redirects) -> Self {
+        self.overrides.redirects = Some(redirects);
+        self
+    }
+
     /// The protocols to offer. Over `http`, [`Protocols::HTTP2`] is prior knowledge (RFC 9113
     /// §3.3). Default: the engine's `accepted_protocols`.
     #[must_use]
@@ -226,6 +262,29 @@ impl Request {
     /// As [`check`](Self::check).
     pub fn origin(&self) -> Result<Origin, Error> {
         Ok(self.check()?.origin().by(self.egress.clone()))
+    }
+
+    /// The same, asked of another place.
+    pub(crate) fn moved(
+        &self,
+        to: Target,
+        method: Method,
+        headers: HeaderMap,
+        keeps_body: bool,
+    ) -> Self {
+        let body = match keeps_body {
+            true => self.body.clone(),
+            false => Bytes::new(),
+        };
+        Self {
+            method,
+            target: Ok(to),
+            headers,
+            body,
+            overrides: self.overrides,
+            egress: self.egress.clone(),
+            retry_statuses: self.retry_statuses.clone(),
+        }
     }
 
     /// A `Host` of the caller's becomes `:authority`, which has no userinfo (RFC 9113 §8.3.1).

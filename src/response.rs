@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode};
 pub use crate::origin::Protocol;
 
 use crate::error::Error;
+use crate::origin::Target;
 
 /// A complete response.
 #[derive(Clone, Debug)]
@@ -50,10 +51,26 @@ pub struct Receipt {
     pub attempts: u32,
     /// The attempts before this one, and why each was followed by another.
     pub retries: Vec<Retry>,
+    /// The redirects that were followed, in order.
+    pub hops: Vec<Hop>,
     /// Body bytes on the wire.
     pub wire_bytes: u64,
     /// The other end of the connection.
     pub peer: Arc<Peer>,
+}
+
+/// A redirect that was followed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Hop {
+    /// When it had been read.
+    pub at: Duration,
+    /// The connection it came on.
+    pub connection: u64,
+    /// Its status.
+    pub status: StatusCode,
+    /// Where it led.
+    pub to: Target,
 }
 
 /// An attempt that was followed by another.

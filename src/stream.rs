@@ -137,7 +137,7 @@ impl Work {
             attempt, config, ..
         } = receiving.work;
         let is_final = match &outcome {
-            Ok(response) => !attempt.is_worth_another(response.status, &config),
+            Ok(response) => !attempt.is_for_the_agent(response.status, &config),
             Err(_) => true,
         };
         (attempt, outcome, is_final)
@@ -209,6 +209,7 @@ impl Receiving {
             reused: self.work.reused,
             attempts: self.work.attempt.number(),
             retries: self.work.attempt.retries(),
+            hops: self.work.attempt.hops(),
             wire_bytes,
             peer: Arc::clone(&self.work.peer),
         }

@@ -16,9 +16,10 @@ use crate::message::gate::Pass;
 use crate::origin::{Origin, Target};
 use crate::policy::deadline::Watch;
 use crate::policy::limit::Allowance;
+use crate::policy::redirect::is_redirect;
 use crate::policy::retry::Tries;
-use crate::request::Request;
-use crate::response::{Response, Retry, RetryReason};
+use crate::request::{Redirects, Request};
+use crate::response::{Hop, Response, Retry, RetryReason};
 
 /// One fetch on its way; whoever holds it must answer it or pass it on.
 ///
@@ -42,6 +43,10 @@ struct Inner {
     watch: Watch,
     /// The attempts before this one.
     retries: Vec<Retry>,
+    /// The redirects followed so far.
+    hops: Vec<Hop>,
+    /// Whether what was done before the latest of them may be done again.
+    is_repeatable: bool,
     /// The connection of this one, once the request may have left on it.
     sent: Option<u64>,
     tries: Tries,
@@ -66,6 +71,15 @@ pub(crate) enum Outcome {
 
 /// Where the answer goes; `None` if nobody wants it.
 pub(crate) type Caller = Option<oneshot::Sender<Result<Response, Error>>>;
+
+impl From<Outcome> for Result<Response, Error> {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Error(error) => Err(error),
+            Outcome::Status(response) => Ok(*response),
+        }
+    }
+}
 
 impl Attempt {
     /// Takes a fetch in.
@@ -94,6 +108,8 @@ impl Attempt {
                 caller,
                 watch,
                 retries: Vec::new(),
+                hops: Vec::new(),
+                is_repeatable: true,
                 sent: None,
                 tries: Tries::default(),
                 shuns: None,
@@ -173,6 +189,37 @@ impl Attempt {
         self.inner().retries.clone()
     }
 
+    /// Which redirects are followed.
+    pub(crate) fn redirects(&self, config: &Config) -> Redirects {
+        let overrides = self.request().overrides();
+        overrides.redirects.unwrap_or(config.redirects)
+    }
+
+    /// The redirects followed so far.
+    pub(crate) fn hops(&self) -> Vec<Hop> {
+        self.inner().hops.clone()
+    }
+
+    /// Follows a redirect: from here on it is `request` that is asked. The deadline stays; what was
+    /// tried and feared before is settled, for the server has answered.
+    pub(crate) fn follow(&mut self, request: Request, answer: &Response, now: Instant) {
+        let (Ok(target), Ok(origin)) = (request.check().cloned(), request.origin()) else {
+            return;
+        };
+        let fetch = self.inner_mut();
+        fetch.hops.push(Hop {
+            at: now.saturating_duration_since(fetch.watch.accepted()),
+            connection: answer.receipt.connection,
+            status: answer.status,
+            to: target.clone(),
+        });
+        (fetch.target, fetch.origin) = (target, origin);
+        fetch.is_repeatable &= fetch.request.method().is_idempotent();
+        fetch.request = Arc::new(request);
+        fetch.tries = Tries::default();
+        (fetch.shuns, fetch.doubt, fetch.kept) = (None, None, None);
+    }
+
     /// Whether it must have a connection to itself, for it may be what kills connections.
     pub(crate) fn goes_alone(&self) -> bool {
         self.inner().tries.faults > 0
@@ -238,6 +285,16 @@ impl Attempt {
     }
 
     /// Whether a response of this status is for the Agent to judge.
+    pub(crate) fn is_for_the_agent(&self, status: StatusCode, config: &Config) -> bool {
+        self.may_redirect(status, config) || self.is_worth_another(status, config)
+    }
+
+    /// Whether a response of this status may lead elsewhere.
+    pub(crate) fn may_redirect(&self, status: StatusCode, config: &Config) -> bool {
+        is_redirect(status) && self.redirects(config).limit > 0
+    }
+
+    /// Whether the request may be repeated after a response of this status.
     pub(crate) fn is_worth_another(&self, status: StatusCode, config: &Config) -> bool {
         let request = self.request();
         let statuses = request.retried_statuses().unwrap_or(&config.retry_statuses);
@@ -278,6 +335,7 @@ impl Attempt {
             let outcome = match (outcome, fetch.kept.take(), fetch.doubt.take()) {
                 (Err(_), Some(kept), _) => Ok(*kept),
                 (Err(error), None, Some(doubt)) if error.is_unprocessed() => Err(doubt),
+                (Err(error), None, None) if error.is_unprocessed() => Err(fetch.after_hops(error)),
                 (outcome, ..) => outcome,
             };
             let _ = caller.send(outcome);
@@ -290,6 +348,20 @@ impl Attempt {
 
     fn inner_mut(&mut self) -> &mut Inner {
         self.fetch.as_mut().expect("answering consumes the attempt")
+    }
+}
+
+impl Inner {
+    /// An error before the latest request was acted on, told so that nobody takes the whole fetch for
+    /// not acted on.
+    fn after_hops(&self, error: Error) -> Error {
+        match self.hops.last() {
+            Some(hop) if !self.is_repeatable => Error::Redirect {
+                location: hop.to.to_string(),
+                reason: error.to_string().into(),
+            },
+            _ => error,
+        }
     }
 }
 
