@@ -7,4 +7,5 @@ mod limits;
 mod peer;
 mod pool;
 mod real;
+mod redirect;
 mod support;

@@ -31,6 +31,7 @@
 //! | `/echo` | the request body (at most 64 MiB), its content type, and the method in `x-method` |
 //! | `/headers` | the request head as JSON |
 //! | `/redirect/N` | 302 to `/redirect/N-1`; at 0, 200 |
+//! | `/away/N/SCHEME/HOST/REST` | the redirect N, from 300 to 399, to `SCHEME://HOST/REST`; any method |
 //! | `/gzip`, `/br`, `/zstd`, each also with `/N` | N bytes of derived text (10,000 unless told, at most 16 MiB) in that content coding |
 //! | `/trailers` | a body and then the trailers `x-trailer` and `x-sha256` |
 //! | `/tree/M/K` | page K of a site of exactly M HTML pages, all reachable from page 0 |

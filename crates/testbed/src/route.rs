@@ -44,6 +44,11 @@ pub(crate) enum Route {
     Echo,
     Headers,
     Redirect(u64),
+    /// To another origin.
+    Away {
+        status: StatusCode,
+        to: String,
+    },
     Coded {
         coding: Coding,
         len: u64,
@@ -104,6 +109,7 @@ fn route(path: &str) -> Route {
         ["redirect", hops] => hops
             .parse()
             .map_or(Route::Bad("/redirect/N takes a number"), Route::Redirect),
+        ["away", code, scheme, rest @ ..] => away(code, scheme, &rest.join("/")),
         ["gzip", len @ ..] => coded(Coding::Gzip, len),
         ["br", len @ ..] => coded(Coding::Brotli, len),
         ["zstd", len @ ..] => coded(Coding::Zstd, len),
@@ -136,6 +142,16 @@ fn status(code: &str) -> Route {
     match code.parse().map(StatusCode::from_u16) {
         Ok(Ok(status)) if (200..600).contains(&status.as_u16()) => Route::Status(status),
         _ => Route::Bad("/status/N takes a final status, from 200 to 599"),
+    }
+}
+
+fn away(code: &str, scheme: &str, rest: &str) -> Route {
+    // Nothing but what a URL is made of can get into a header here.
+    let to = format!("{scheme}://{rest}");
+    let is_plain = to.bytes().all(|byte| byte.is_ascii_graphic());
+    match code.parse().map(StatusCode::from_u16) {
+        Ok(Ok(status)) if status.is_redirection() && is_plain => Route::Away { status, to },
+        _ => Route::Bad("/away/N/SCHEME/HOST/REST takes a status from 300 to 399"),
     }
 }
 
@@ -183,6 +199,17 @@ mod tests {
             let odd = matches!(route, Route::Bad(_) | Route::Unknown | Route::Index);
             assert!(odd, "{path} was read as {route:?}");
         }
+    }
+
+    #[test]
+    fn redirects_lead_to_other_origins() {
+        let status = StatusCode::TEMPORARY_REDIRECT;
+        let to = "https://b.test:8/x/y/z".to_owned();
+        assert_eq!(
+            route("/away/307/https/b.test:8/x/y/z"),
+            Route::Away { status, to }
+        );
+        assert!(matches!(route("/away/200/https/b/"), Route::Bad(_)));
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(crate) async fn answer(
     }
     let mut answer = match plan.route {
         Route::Echo => echo(&head, incoming, &stream).await,
+        Route::Away { status, ref to } => away(status, to),
         _ if !matches!(head.method, Method::GET | Method::HEAD) => not_allowed(),
         _ => fetch(&plan, &head, &digests).await,
     };
@@ -79,7 +80,9 @@ async fn fetch(plan: &Plan<'_>, head: &Parts, digests: &Digests) -> Answer {
         Route::Stall => Response::new(Never.boxed_unsync()),
         Route::Silent => std::future::pending().await,
         Route::Bad(why) => message(StatusCode::BAD_REQUEST, why),
-        Route::Unknown | Route::Echo => message(StatusCode::NOT_FOUND, "no such page"),
+        Route::Unknown | Route::Echo | Route::Away { .. } => {
+            message(StatusCode::NOT_FOUND, "no such page")
+        }
     }
 }
 
@@ -161,6 +164,12 @@ fn redirect(prefix: &str, hops: u64) -> Answer {
     let target = format!("{prefix}/redirect/{next}");
     let mut answer = message(StatusCode::FOUND, &target);
     answer.headers_mut().insert(LOCATION, value(&target));
+    answer
+}
+
+fn away(status: StatusCode, to: &str) -> Answer {
+    let mut answer = message(status, to);
+    answer.headers_mut().insert(LOCATION, value(to));
     answer
 }
 
@@ -300,7 +309,7 @@ fn sized(kind: HeaderValue, len: u64, payload: Payload) -> Answer {
     answer
 }
 
-/// A header value of text that is made here, or is a method.
+/// A header value of text that is made or checked here, or is a method.
 fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("digits, letters and ASCII punctuation only")
 }
