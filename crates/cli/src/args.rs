@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 
 use crate::exit::EXIT_CODES;
 use crate::parse::{self, HeaderFlag};
+use crate::reach::Reach;
 use crate::tuning::Tuning;
 
 const GET_EXAMPLES: &str = "\
@@ -23,7 +24,8 @@ Each line of the result is one JSON object, in the order in which fetches end. `
 URLs from 1, `line` is that of the input, and the times in `t` are microseconds since the fetch was
 accepted (`queue`: when it got its stream; `connect`: the dial alone, 0 on a connection that was
 open). `retries`, there only if there is more than one of the `attempts`, tells why each but the
-last was not enough: the kind of an error, or a status. A line that is no URL becomes an object with
+last was not enough: the kind of an error, or a status; `redirects`, where any was followed, the
+URLs that it led to. A line that is no URL becomes an object with
 an `error`, and the run goes on.
 
 With --per-origin, up to -j URLs are held back while their origin is at its limit. When that many
@@ -54,7 +56,7 @@ Examples:
   gannet serve --port 8443 --ca-file ca.pem
   gannet get --cacert ca.pem https://127.0.0.1:8443/    the list of routes";
 
-/// Fetches many URLs at once over HTTP/2.
+/// Fetches many URLs at once over HTTP/2 and HTTP/1.1.
 #[derive(Debug, Parser)]
 #[command(name = "gannet", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -195,12 +197,11 @@ pub(crate) struct Shared {
     /// Connect to HOST2:PORT2 for HOST1:PORT1; any part can be empty
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2", value_parser = parse::connect_to, help_heading = "Connecting")]
     pub(crate) connect_to: Vec<ConnectTo>,
-    /// Speak HTTP/2 in cleartext to http URLs, which are refused otherwise
-    #[arg(long, help_heading = "Connecting")]
-    pub(crate) http2_prior_knowledge: bool,
     /// Largest body, with k, M or G for powers of 1024 [default: 32M; 1G for get]
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) max_size: Option<u64>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     /// Try again so often, where that can help and is safe [default: 2]
     #[arg(long, value_name = "N", help_heading = "Retries")]
     pub(crate) retry: Option<u32>,

@@ -85,9 +85,8 @@ async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
 fn failed(error: &Error) -> Failure {
     let hint = match error {
         Error::Tls { .. } => " (--cacert names whom to trust, -k trusts anyone)",
-        Error::BadRequest {
-            part: Part::Scheme, ..
-        } => " (--http2-prior-knowledge speaks HTTP/2 to http URLs)",
+        Error::NoCommonProtocol { .. } => " (without --http2 or --http1.1 either will do)",
+        Error::Redirect { .. } => " (--max-redirs and --location-downgrade allow more)",
         Error::TooLarge { .. } => " (--max-size allows more)",
         _ => "",
     };
@@ -103,14 +102,20 @@ fn told(
     target: &Target,
     response: Option<&Response>,
 ) -> Result<String, std::fmt::Error> {
-    let request = verbose::request(template, target)?;
-    match response {
-        None => Ok(request),
-        Some(response) => {
-            let connection = verbose::connection(response, target)?;
-            let before = verbose::retries(&response.receipt.retries)?;
-            Ok(before + &connection + &request + &verbose::response(response)?)
-        }
+    let protocol = response.map(|response| response.protocol);
+    let request = verbose::request(template, target, protocol)?;
+    let Some(response) = response else {
+        return Ok(request);
+    };
+    let hops = &response.receipt.hops;
+    let reached = hops.last().map_or(target, |hop| &hop.to);
+    let connection = verbose::connection(response, reached)?;
+    let before = verbose::retries(&response.receipt.retries)?;
+    let answer = verbose::response(response)?;
+    match hops.is_empty() {
+        true => Ok(before + &connection + &request + &answer),
+        // What is told of the way is told of the last part of it.
+        false => Ok(request + &verbose::hops(hops)? + &before + &connection + &answer),
     }
 }
 

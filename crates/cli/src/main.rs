@@ -11,6 +11,7 @@ mod options;
 mod output;
 mod parse;
 mod progress;
+mod reach;
 mod report;
 mod row;
 mod run;

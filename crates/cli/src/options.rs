@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use gannet::config::{PriorKnowledge, Trust};
+use gannet::config::Trust;
 use gannet::{Config, Error, Request, Target};
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -89,9 +89,7 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
         config.max_attempts = retries.saturating_add(1);
     }
     config.retry_statuses.clone_from(&shared.retry_status);
-    if shared.http2_prior_knowledge {
-        config.prior_knowledge = PriorKnowledge::All;
-    }
+    shared.reach.apply(&mut config);
     config.resolve.clone_from(&shared.resolve);
     config.connect_to.clone_from(&shared.connect_to);
     config.trust = match &shared.cacert {
@@ -160,6 +158,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use gannet::config::PriorKnowledge;
     use gannet::error::Part;
 
     use super::*;

@@ -43,6 +43,8 @@ pub(crate) struct Row<'a> {
     attempts: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     retries: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redirects: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -122,6 +124,7 @@ impl<'a> Row<'a> {
             body_file,
             attempts: Some(receipt.attempts),
             retries: receipt.retries.iter().map(|r| why(&r.reason)).collect(),
+            redirects: receipt.hops.iter().map(|hop| hop.to.to_string()).collect(),
             ..Self::empty(job)
         }
     }
@@ -166,6 +169,7 @@ impl<'a> Row<'a> {
             error: None,
             attempts: None,
             retries: Vec::new(),
+            redirects: Vec::new(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use gannet::response::{Retry, RetryReason};
-use gannet::{Response, Target};
+use gannet::response::{Hop, Retry, RetryReason};
+use gannet::{Protocol, Response, Target};
 use http::header::{
     AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, PROXY_AUTHORIZATION, SET_COOKIE,
 };
@@ -16,14 +16,19 @@ use crate::row::latin_1;
 const SECRET: [HeaderName; 4] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE];
 
 /// The lines that begin with `>`.
-pub(crate) fn request(template: &Template, target: &Target) -> Result<String, fmt::Error> {
+pub(crate) fn request(
+    template: &Template,
+    target: &Target,
+    protocol: Option<Protocol>,
+) -> Result<String, fmt::Error> {
     let mut text = String::new();
-    writeln!(
-        text,
-        "> {} {} HTTP/2",
-        template.method,
-        target.path_and_query()
-    )?;
+    write!(text, "> {} {}", template.method, target.path_and_query())?;
+    match protocol {
+        // The request itself was of the later version (RFC 9112 §2.3).
+        Some(Protocol::Http10) => writeln!(text, " {}", Protocol::Http11)?,
+        Some(protocol) => writeln!(text, " {protocol}")?,
+        None => writeln!(text)?,
+    }
     if !template.headers.contains_key(HOST) {
         let authority = target
             .uri()
@@ -34,6 +39,21 @@ pub(crate) fn request(template: &Template, target: &Target) -> Result<String, fm
     headers(&mut text, '>', &template.headers)?;
     if !template.body.is_empty() {
         writeln!(text, "* sent {} bytes", template.body.len())?;
+    }
+    Ok(text)
+}
+
+/// The redirects that were followed, first to last.
+pub(crate) fn hops(hops: &[Hop]) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    for hop in hops {
+        let (status, connection) = (hop.status.as_u16(), hop.connection);
+        let after = Millis(hop.at);
+        writeln!(
+            text,
+            "* {status} on connection {connection} after {after}, to {}",
+            hop.to
+        )?;
     }
     Ok(text)
 }
@@ -81,7 +101,7 @@ pub(crate) fn connection(response: &Response, target: &Target) -> Result<String,
             tls.alpn.as_deref().unwrap_or("none"),
             Millis(dial.tls),
         )?,
-        None => writeln!(text, "* no TLS: cleartext HTTP/2 with prior knowledge")?,
+        None => writeln!(text, "* no TLS: cleartext {}", response.protocol)?,
     }
     let kind = if receipt.reused { "open" } else { "new" };
     writeln!(
@@ -160,7 +180,7 @@ mod tests {
         let odd = HeaderValue::from_bytes(b"a\x9bb\xe9").expect("a value");
         template.headers.append("x", odd);
         let target = Target::parse("https://a.test/b?c").expect("a URL");
-        let text = request(&template, &target).expect("text");
+        let text = request(&template, &target, Some(Protocol::Http2)).expect("text");
         let expected = "> GET /b?c HTTP/2\n> host: a.test\n> authorization: [redacted]\n\
                         > cookie: [redacted]\n> proxy-authorization: [redacted]\n\
                         > x: a\u{fffd}bé\n>\n";

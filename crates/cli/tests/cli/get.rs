@@ -127,12 +127,18 @@ fn certificates_are_checked_unless_told_otherwise() {
 }
 
 #[test]
-fn cleartext_needs_prior_knowledge() {
+fn cleartext_is_http_1_unless_it_is_known_to_be_http_2() {
     let testbed = Testbed::builder().plain(true).start().expect("a server");
     let url = testbed.url("/bytes/10");
-    assert_eq!(code(&run(&["get", &url])), Some(1));
-    let output = run(&["get", "--http2-prior-knowledge", &url]);
-    assert!(code(&output) == Some(0) && verify("/bytes/10", &output.stdout));
+    for (flags, line) in [
+        (&[][..], "HTTP/1.1 200"),
+        (&["--http2-prior-knowledge"], "HTTP/2 200"),
+        (&["--http2"], "HTTP/2 200"),
+    ] {
+        let output = run(&[&["get", "-i", &url], flags].concat());
+        let told = text(&output.stdout);
+        assert!(told.starts_with(line), "{flags:?}: {told}");
+    }
 }
 
 #[test]
@@ -182,4 +188,22 @@ fn fails_as_it_is_told_to() {
         text(&bad.stderr),
         "gannet: bad_request: bad URL: it is not absolute\n"
     );
+}
+
+#[test]
+fn redirects_are_followed_when_asked() {
+    let testbed = testbed();
+    let url = testbed.url("/redirect/2");
+    let output = run(&["get", "-k", "-i", &url]);
+    assert!(text(&output.stdout).starts_with("HTTP/2 302"), "{output:?}");
+    let output = run(&["get", "-k", "-L", "-i", "-v", &url]);
+    assert!(text(&output.stdout).starts_with("HTTP/2 200"), "{output:?}");
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("* 302 on connection") && told.contains("/redirect/0"),
+        "{told}"
+    );
+    let output = run(&["get", "-k", "-L", "--max-redirs", "1", &url]);
+    assert_eq!(code(&output), Some(1));
+    assert!(text(&output.stderr).contains("redirect: "), "{output:?}");
 }
