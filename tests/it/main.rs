@@ -8,4 +8,5 @@ mod peer;
 mod pool;
 mod real;
 mod redirect;
+mod replies;
 mod support;
