@@ -10,6 +10,8 @@
 //! | time of one fetch | `deadline` |
 //! | time a dead connection is used | `silence_timeout`; it is closed `ping_timeout` later |
 
+mod address;
+
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,6 +19,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 pub use rustls::pki_types::CertificateDer;
+
+pub use crate::config::address::AddressPolicy;
 
 use crate::origin::{Origin, Protocol, Protocols};
 use crate::request::Redirects;
@@ -155,6 +159,15 @@ pub struct Config {
     pub accepted_protocols: Protocols,
     /// Which `http` origins are spoken to in HTTP/2 at once (RFC 9113 §3.3). Default: none.
     pub prior_knowledge: PriorKnowledge,
+    /// Which addresses may be connected to. Default: any. Programs that fetch what strangers ask for
+    /// want [`AddressPolicy::public_only`].
+    pub address_policy: AddressPolicy,
+    /// The local address to connect from; then only addresses of its family are tried. Default: the
+    /// system's choice.
+    pub local_address: Option<IpAddr>,
+    /// The network interface to connect through (`SO_BINDTODEVICE`), where the system has such a
+    /// thing; elsewhere each dial fails. Default: the system's choice.
+    pub interface: Option<String>,
     /// Fixed addresses for a host and port, asked before the resolver; the first match counts.
     /// Default: none.
     pub resolve: Vec<Resolve>,
@@ -257,6 +270,9 @@ impl Default for Config {
             accepted_protocols: Protocols::ANY,
             trust: Trust::System,
             prior_knowledge: PriorKnowledge::None,
+            address_policy: AddressPolicy::any(),
+            local_address: None,
+            interface: None,
             resolve: Vec::new(),
             connect_to: Vec::new(),
         }

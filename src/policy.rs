@@ -16,6 +16,7 @@ pub(crate) mod jitter;
 pub(crate) mod limit;
 pub(crate) mod memory;
 pub(crate) mod pace;
+pub(crate) mod race;
 pub(crate) mod redirect;
 pub(crate) mod restart;
 pub(crate) mod retry;

@@ -1,5 +1,6 @@
 //! What to fetch.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -191,6 +192,13 @@ impl Request {
     #[must_use]
     pub fn retry_statuses(mut self, statuses: impl Into<Vec<StatusCode>>) -> Self {
         self.retry_statuses = Some(statuses.into());
+        self
+    }
+
+    /// The local address to connect from. Default: the engine's `local_address`.
+    #[must_use]
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.egress.local_address = Some(address);
         self
     }
 

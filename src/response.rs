@@ -1,5 +1,6 @@
 //! What came back, and the receipt of how.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,10 +102,26 @@ pub enum RetryReason {
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
+    /// This side's address.
+    pub local: Option<SocketAddr>,
+    /// The addresses that were tried besides, in order.
+    pub passed: Vec<Passed>,
     /// What TLS agreed on; `None` in cleartext.
     pub tls: Option<TlsFacts>,
     /// What the steps of the dial took.
     pub dial: DialTimes,
+}
+
+/// An address that was tried, but not connected to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Passed {
+    /// The address.
+    pub address: SocketAddr,
+    /// How long it was tried.
+    pub took: Duration,
+    /// Why it failed; `None`: another answered first.
+    pub failure: Option<Arc<io::Error>>,
 }
 
 /// What TLS agreed on.

@@ -1,16 +1,16 @@
 //! From an origin to a byte pipe.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 
 use crate::clock::now;
@@ -20,15 +20,20 @@ use crate::message::vitals::Vitals;
 use crate::net::dns::resolve;
 use crate::net::linger::Linger;
 use crate::net::meter::Meter;
+use crate::net::race::{Try, first_of};
 use crate::net::tls::Tls;
 use crate::origin::{Origin, Protocol};
-use crate::response::{DialTimes, Peer, TlsFacts};
+use crate::policy::memory::Memory;
+use crate::policy::race::{Family, family, interleaved};
+use crate::response::{DialTimes, Passed, Peer, TlsFacts};
 
 /// Opens byte pipes to origins; one for a whole engine.
 #[derive(Debug)]
 pub(crate) struct Dialer {
     config: Arc<Config>,
     tls: Tls,
+    /// Which family was good last, of names that have addresses of both.
+    families: Families,
 }
 
 /// An open byte pipe, and who is at its other end.
@@ -51,7 +56,12 @@ pub(crate) enum Io {
 impl Dialer {
     pub(crate) fn new(config: Arc<Config>) -> Self {
         let tls = Tls::new(config.trust.clone());
-        Self { config, tls }
+        let families = Mutex::new(Memory::new(config.max_origins));
+        Self {
+            config,
+            tls,
+            families,
+        }
     }
 
     /// Connects to `origin`; what passes on the socket is noted in `vitals`. The caller bounds the
@@ -63,13 +73,16 @@ impl Dialer {
         let addresses = resolve(&self.config, &host, port).await?;
         let resolved = now();
         times.resolve = resolved - started;
-        let (tcp, address) = self.connect(&addresses).await?;
+        let reached = self.connect(origin, &host, &addresses).await?;
+        let local = reached.tcp.local_addr().ok();
         let connected = now();
         times.tcp = connected - resolved;
-        let (io, tls, protocol) = self.secure(origin, Meter::new(tcp, vitals)).await?;
+        let (io, tls, protocol) = self.secure(origin, Meter::new(reached.tcp, vitals)).await?;
         times.tls = now() - connected;
         let peer = Peer {
-            address,
+            address: reached.address,
+            local,
+            passed: reached.passed,
             tls,
             dial: times,
         };
@@ -95,22 +108,85 @@ impl Dialer {
         Ok((Io::Tls(Box::new(stream)), Some(facts), protocol))
     }
 
-    /// Tries the addresses in order; the first that answers is it.
-    async fn connect(&self, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Error> {
-        let mut failure = None;
-        for &peer in addresses {
-            let tried = TcpStream::connect(peer)
-                .await
-                .and_then(|tcp| self.tune(tcp));
-            match tried {
-                Ok(tcp) => return Ok((tcp, peer)),
-                Err(source) => {
-                    let source = Arc::new(source);
-                    failure = Some(Error::Connect { peer, source });
-                }
-            }
+    /// Connects to whichever of the addresses of `host` answers first.
+    async fn connect(
+        &self,
+        origin: &Origin,
+        host: &str,
+        found: &[SocketAddr],
+    ) -> Result<Reached, Error> {
+        let port = found.first().map_or(0, SocketAddr::port);
+        let local = origin.egress().local_address.or(self.config.local_address);
+        let addresses = self.allowed(host, found, local)?;
+        let last_good = recall(&self.families, host);
+        let order = interleaved(&addresses, last_good);
+        let order = order.into_iter().map(|ip| (ip, port).into()).collect();
+        let (won, tries) = first_of(order, |to| self.connect_to(to, local)).await;
+        let Some((tcp, address)) = won else {
+            // The first was the best hope.
+            let first = tries.into_iter().find_map(|tried| {
+                let (_, source) = tried.failed?;
+                let (peer, source) = (tried.address, Arc::new(source));
+                Some(Error::Connect { peer, source })
+            });
+            return Err(first.unwrap_or(Error::Internal { sent: false }));
+        };
+        let good = family(address.ip());
+        if addresses.iter().any(|ip| family(*ip) != good) {
+            remember(&self.families, host, good);
         }
-        Err(failure.unwrap_or(Error::Internal { sent: false }))
+        let passed = passed(tries, address);
+        Ok(Reached {
+            tcp,
+            address,
+            passed,
+        })
+    }
+
+    /// The addresses that may be tried, of those that were found.
+    fn allowed(
+        &self,
+        host: &str,
+        found: &[SocketAddr],
+        local: Option<IpAddr>,
+    ) -> Result<Vec<IpAddr>, Error> {
+        let found = found.iter().map(SocketAddr::ip);
+        let (allowed, forbidden): (Vec<_>, Vec<_>) =
+            found.partition(|ip| self.config.address_policy.allows(*ip));
+        if let (true, Some(address)) = (allowed.is_empty(), forbidden.first()) {
+            return Err(Error::Blocked {
+                host: host.to_owned(),
+                address: *address,
+            });
+        }
+        let Some(local) = local else {
+            return Ok(allowed);
+        };
+        let alike = allowed
+            .into_iter()
+            .filter(|ip| family(*ip) == family(local));
+        let alike: Vec<_> = alike.collect();
+        if alike.is_empty() {
+            let reason = format!("no address of the family of {local}, to connect from there");
+            let source = Arc::new(io::Error::new(io::ErrorKind::AddrNotAvailable, reason));
+            let host = host.to_owned();
+            return Err(Error::Resolve { host, source });
+        }
+        Ok(alike)
+    }
+
+    async fn connect_to(&self, to: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
+        let socket = match to {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        if let Some(name) = &self.config.interface {
+            bind_to_device(&socket, name)?;
+        }
+        if let Some(local) = local {
+            socket.bind((local, 0).into())?;
+        }
+        self.tune(socket.connect(to).await?)
     }
 
     fn tune(&self, tcp: TcpStream) -> io::Result<TcpStream> {
@@ -127,6 +203,53 @@ impl Dialer {
         let _ = socket.set_tcp_user_timeout(self.config.tcp_user_timeout);
         Ok(tcp)
     }
+}
+
+/// A connected socket.
+struct Reached {
+    tcp: TcpStream,
+    address: SocketAddr,
+    passed: Vec<Passed>,
+}
+
+/// The account of the addresses that did not win.
+fn passed(tries: Vec<Try<io::Error>>, winner: SocketAddr) -> Vec<Passed> {
+    let others = tries.into_iter().filter(|tried| tried.address != winner);
+    let told = others.map(|tried| {
+        let (until, failure) = match tried.failed {
+            Some((at, error)) => (at, Some(Arc::new(error))),
+            None => (now(), None),
+        };
+        Passed {
+            address: tried.address,
+            took: until.saturating_duration_since(tried.began),
+            failure,
+        }
+    });
+    told.collect()
+}
+
+type Families = Mutex<Memory<Box<str>, Option<Family>>>;
+
+fn recall(families: &Families, host: &str) -> Option<Family> {
+    let families = families.lock().unwrap_or_else(PoisonError::into_inner);
+    families.get(&Box::from(host)).copied().flatten()
+}
+
+fn remember(families: &Families, host: &str, good: Family) {
+    let mut families = families.lock().unwrap_or_else(PoisonError::into_inner);
+    *families.entry(&Box::from(host)) = Some(good);
+}
+
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+fn bind_to_device(socket: &TcpSocket, name: &str) -> io::Result<()> {
+    SockRef::from(socket).bind_device(Some(name.as_bytes()))
+}
+
+#[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+fn bind_to_device(_: &TcpSocket, name: &str) -> io::Result<()> {
+    let reason = format!("this system does not bind sockets to an interface such as {name}");
+    Err(io::Error::new(io::ErrorKind::Unsupported, reason))
 }
 
 impl AsyncRead for Io {
