@@ -21,7 +21,7 @@ use crate::net::dns::resolve;
 use crate::net::linger::Linger;
 use crate::net::meter::Meter;
 use crate::net::tls::Tls;
-use crate::origin::{Origin, Protocol};
+use crate::origin::{Origin, Protocol, Protocols};
 use crate::response::{DialTimes, Peer, TlsFacts};
 
 /// Opens byte pipes to origins; one for a whole engine.
@@ -38,6 +38,8 @@ pub(crate) struct Dialed {
     pub(crate) peer: Peer,
     /// What is spoken on it.
     pub(crate) protocol: Protocol,
+    /// Whether an HTTP proxy is at the other end, which wants absolute targets (RFC 9112 §3.2.2).
+    pub(crate) absolute: bool,
     pub(crate) started: Instant,
 }
 
@@ -54,9 +56,14 @@ impl Dialer {
         Self { config, tls }
     }
 
-    /// Connects to `origin`; what passes on the socket is noted in `vitals`. The caller bounds the
-    /// wait.
-    pub(crate) async fn dial(&self, origin: &Origin, vitals: Rc<Vitals>) -> Result<Dialed, Error> {
+    /// Connects to `origin`, offering `protocols`; what passes on the socket is noted in `vitals`.
+    /// The caller bounds the wait.
+    pub(crate) async fn dial(
+        &self,
+        origin: &Origin,
+        protocols: Protocols,
+        vitals: Rc<Vitals>,
+    ) -> Result<Dialed, Error> {
         let started = now();
         let mut times = DialTimes::default();
         let (host, port) = self.config.place_of(origin);
@@ -66,7 +73,9 @@ impl Dialer {
         let (tcp, address) = self.connect(&addresses).await?;
         let connected = now();
         times.tcp = connected - resolved;
-        let (io, tls, protocol) = self.secure(origin, Meter::new(tcp, vitals)).await?;
+        let (io, tls, protocol) = self
+            .secure(origin, protocols, Meter::new(tcp, vitals))
+            .await?;
         times.tls = now() - connected;
         let peer = Peer {
             address,
@@ -77,6 +86,7 @@ impl Dialer {
             io: Linger::new(io),
             peer,
             protocol,
+            absolute: false,
             started,
         })
     }
@@ -84,9 +94,9 @@ impl Dialer {
     async fn secure(
         &self,
         origin: &Origin,
+        offered: Protocols,
         tcp: Meter<TcpStream>,
     ) -> Result<(Io, Option<TlsFacts>, Protocol), Error> {
-        let offered = self.config.protocols_of(origin);
         if !origin.is_secure() {
             return Ok((Io::Tcp(tcp), None, offered.first()));
         }

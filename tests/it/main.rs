@@ -3,6 +3,7 @@
 mod architecture;
 mod faults;
 mod fetch;
+mod http1;
 mod limits;
 mod peer;
 mod pool;

@@ -1,6 +1,7 @@
 //! Engines and servers for the tests.
 
 pub(crate) mod peer;
+pub(crate) mod script;
 
 use gannet::config::Trust;
 use gannet::{Config, Engine};
