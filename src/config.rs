@@ -45,6 +45,11 @@ pub struct Config {
     /// stream for [`spread_after`](Self::spread_after). Those that are replaced, or under
     /// suspicion, do not count; all count against `max_connections`.
     pub conn_limit: usize,
+    /// The same of an origin that speaks HTTP/1.1, which has one request at a time on a connection.
+    /// Default 6, as browsers have it. One that is new is probed with a single connection; the
+    /// others are opened at once as fetches wait, as far as `max_connections` has room to spare. At
+    /// worst, so many fetches that hang keep all others of the origin waiting.
+    pub conn_limit_http1: usize,
     /// How long an origin's connections must have been full, and open, before it gets one more.
     /// Default 100 ms.
     pub spread_after: Duration,
@@ -231,6 +236,7 @@ impl Default for Config {
         Self {
             max_connections: 256,
             conn_limit: 1,
+            conn_limit_http1: 6,
             spread_after: Duration::from_millis(100),
             per_origin_concurrency: None,
             max_streams_per_connection: 1_000,
@@ -297,6 +303,7 @@ impl Config {
         for limit in [
             &mut self.max_connections,
             &mut self.conn_limit,
+            &mut self.conn_limit_http1,
             &mut self.max_streams_per_connection,
             &mut self.initial_streams,
             &mut self.max_pending,
@@ -322,6 +329,21 @@ impl Config {
             true => Protocols::HTTP2,
             false => Protocols::HTTP11,
         }
+    }
+
+    /// The most connections of an origin that speaks `protocol`.
+    pub(crate) fn conn_limit_of(&self, protocol: Option<Protocol>) -> usize {
+        match protocol.is_none_or(Protocol::is_multiplexed) {
+            true => self.conn_limit,
+            false => self.conn_limit_http1,
+        }
+    }
+
+    /// Whether HTTP/1.1 may be spoken to `origin` if it asks for that.
+    pub(crate) fn accepts_http1(&self, origin: &Origin) -> bool {
+        let wanted = origin.egress().protocols;
+        let accepted = wanted.unwrap_or(self.accepted_protocols);
+        accepted.accept(Protocol::Http11)
     }
 
     /// Where to connect for `origin`: host and port after `connect_to`.

@@ -33,7 +33,7 @@ use crate::message::{
     Close, ConnectionEvent, ConnectionId, Finish, GoAway, News, Permit, StreamDone,
 };
 use crate::net::Dialer;
-use crate::origin::Origin;
+use crate::origin::{Origin, Protocols};
 use crate::response::Peer;
 use crate::session::{self, Known, Session, Step};
 use crate::stream::{Stream, Work};
@@ -72,6 +72,8 @@ pub(crate) struct Setup {
     pub(crate) tally: Arc<Tally>,
     pub(crate) owner: WeakRecipient<ConnectionEvent>,
     pub(crate) vitals: Rc<Vitals>,
+    /// What to offer to the server.
+    pub(crate) protocols: Protocols,
     /// Streams that may be opened before the server has said how many.
     pub(crate) initial_streams: usize,
 }
@@ -116,6 +118,7 @@ impl Connection {
                     known,
                 } = session;
                 let room = driver.room();
+                self.with.vitals.protocol.set(Some(session.protocol()));
                 self.known = Some(known);
                 self.watch.open(pinger, now());
                 let peer = Arc::new(peer);
@@ -135,7 +138,6 @@ impl Connection {
     fn show(&self, peer: &Peer) {
         let vitals = &self.with.vitals;
         vitals.peer.set(Some(peer.address));
-        vitals.protocol.set(Some(session::PROTOCOL));
         vitals.handshake.set(peer.dial.total);
         vitals.round_trip.set(peer.dial.tcp);
         vitals.heard.set(Some(now()));
@@ -162,7 +164,8 @@ impl Connection {
     /// The server lets no more streams be opened; says why.
     fn on_server_end(&mut self) -> Reason {
         let Some(goaway) = self.goaway() else {
-            return Reason::Broken;
+            let known = self.known.as_ref();
+            return known.map_or(Reason::Broken, |known| known.parting());
         };
         let progress = self
             .known
@@ -238,14 +241,15 @@ async fn open(
     dialer: Arc<Dialer>,
     config: Arc<Config>,
     origin: Origin,
+    protocols: Protocols,
     initial_streams: usize,
     vitals: Rc<Vitals>,
 ) -> Result<Opened, Error> {
     let opening = async {
-        let mut dialed = dialer.dial(&origin, Rc::clone(&vitals)).await?;
-        let session = session::open(dialed.io, &config, initial_streams, vitals).await?;
-        dialed.peer.dial.total = now().saturating_duration_since(dialed.started);
-        let peer = dialed.peer;
+        let dialed = dialer.dial(&origin, protocols, Rc::clone(&vitals)).await?;
+        let (mut peer, started) = (dialed.peer.clone(), dialed.started);
+        let session = session::open(dialed, &config, initial_streams, vitals).await?;
+        peer.dial.total = now().saturating_duration_since(started);
         Ok(Opened { session, peer })
     };
     let after = config.connect_timeout;
@@ -263,6 +267,7 @@ impl Actor for Connection {
             Arc::clone(&self.with.dialer),
             Arc::clone(&self.with.config),
             self.with.id.origin.clone(),
+            self.with.protocols,
             self.with.initial_streams,
             Rc::clone(&self.with.vitals),
         );
@@ -339,8 +344,14 @@ impl Handler<StreamDone> for Connection {
                 }
             }
         }
+        // Before the slot is told to be free, so that nobody is sent to what is no longer there.
+        let is_spent = matches!(&self.state, State::Open { session, .. } if !session.can_go_on());
+        if is_spent {
+            let reason = self.on_server_end();
+            self.drain(reason, ctx);
+        }
         self.tell(News::Freed);
-        if self.streams.is_empty() && matches!(self.state, State::Draining) {
+        if self.streams.is_empty() && !is_spent && matches!(self.state, State::Draining) {
             self.bound_the_close(ctx);
         }
     }

@@ -27,6 +27,12 @@ pub struct Response {
     pub trailers: Option<HeaderMap>,
     /// The protocol spoken.
     pub protocol: Protocol,
+    /// Whether the end of the body was the end of the connection: nobody can tell whether more was
+    /// meant (RFC 9112 §8). HTTP/1.x only.
+    pub partial: bool,
+    /// The head as it came, status line and final empty line included: the names' case and order.
+    /// HTTP/1.x only; at most [`Config::max_head`](crate::Config::max_head) bytes.
+    pub raw_head: Option<Bytes>,
     /// How the response was come by.
     pub receipt: Receipt,
 }
@@ -44,7 +50,7 @@ pub struct Receipt {
     pub done: Duration,
     /// Number of the connection within its engine.
     pub connection: u64,
-    /// Stream identifier on that connection.
+    /// Stream identifier on that connection; for HTTP/1.x the number of the request on it, from 1.
     pub stream: u32,
     /// Whether an earlier fetch had used the connection.
     pub reused: bool,

@@ -1,14 +1,195 @@
 //! One face over a session with a server: a [`Session`] to send requests on, a [`Driver`] that
-//! moves its bytes, an [`Exchange`] per request.
-//!
-//! HTTP/2 is the session there is; an HTTP/1.1 socket is to stand behind the same face.
+//! moves its bytes, an [`Exchange`] per request. HTTP/2 and HTTP/1.1 stand behind it.
 
+mod fields;
+mod http1;
 mod http2;
 mod known;
 mod tap;
 
-pub(crate) use http2::{Driver, Exchange, Opened, Pinger, RESETS_TOLERATED, Session, Step, open};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+pub(crate) use fields::may_have_body;
+pub(crate) use http2::{Pinger, RESETS_TOLERATED};
 pub(crate) use known::Known;
 
-/// The protocol that a session speaks.
-pub(crate) const PROTOCOL: crate::response::Protocol = crate::response::Protocol::Http2;
+use crate::config::Config;
+use crate::error::Error;
+use crate::message::vitals::Vitals;
+use crate::net::dial::Dialed;
+use crate::origin::{Protocol, Target};
+use crate::request::Request;
+
+/// The way onto a session. Clones lead to the same one; it closes once all are dropped and no
+/// exchange is open.
+#[derive(Clone)]
+pub(crate) enum Session {
+    Http1(http1::Session),
+    Http2(http2::Session),
+}
+
+/// Moves the bytes of a session, and notices what the server does to it.
+pub(crate) enum Driver {
+    Http1(Box<http1::Driver>),
+    Http2(Box<http2::Driver>),
+}
+
+/// One request and its response. Dropping it before the end tells the server that the rest is not
+/// wanted: HTTP/2 resets the stream, HTTP/1.1 has nothing for it but to close.
+pub(crate) enum Exchange {
+    Http1(http1::Exchange),
+    Http2(http2::Exchange),
+}
+
+/// What a [`Driver`] noticed.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The server allows so many exchanges at once.
+    Room(usize),
+    /// No new exchange can begin: GOAWAY, a fault, or a server that does not keep the connection.
+    Draining,
+    /// The session is over, its socket closed.
+    Ended,
+}
+
+/// A session that has started.
+pub(crate) struct Opened {
+    pub(crate) session: Session,
+    pub(crate) driver: Driver,
+    /// HTTP/1.1 has no PING.
+    pub(crate) pinger: Option<Pinger>,
+    pub(crate) known: Rc<Known>,
+}
+
+/// The head of a response.
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) protocol: Protocol,
+    /// As it came, from HTTP/1.x.
+    pub(crate) raw: Option<Bytes>,
+}
+
+/// Starts a session of the protocol agreed on. Of HTTP/2 the preface is written when this returns,
+/// the server's not awaited; until it has come, `initial_streams` may be opened.
+pub(crate) async fn open(
+    dialed: Dialed,
+    config: &Config,
+    initial_streams: usize,
+    vitals: Rc<Vitals>,
+) -> Result<Opened, Error> {
+    let known = Rc::new(Known::new(vitals));
+    match dialed.protocol {
+        Protocol::Http2 => http2::open(dialed.io, config, initial_streams, known).await,
+        Protocol::Http10 | Protocol::Http11 => {
+            http1::open(dialed.io, config, dialed.absolute, known).await
+        }
+    }
+}
+
+impl Session {
+    /// The protocol spoken.
+    pub(crate) fn protocol(&self) -> Protocol {
+        match self {
+            Self::Http1(_) => Protocol::Http11,
+            Self::Http2(_) => Protocol::Http2,
+        }
+    }
+
+    /// Whether another exchange may begin once those at work are over.
+    pub(crate) fn can_go_on(&self) -> bool {
+        match self {
+            Self::Http1(session) => session.can_go_on(),
+            // Its driver tells of that.
+            Self::Http2(_) => true,
+        }
+    }
+
+    /// Sends the head of a request; the [`Exchange`] sends the rest.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent.
+    pub(crate) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
+        match self {
+            Self::Http1(session) => session.send(request, target).map(Exchange::Http1),
+            Self::Http2(session) => session.send(request, target).map(Exchange::Http2),
+        }
+    }
+}
+
+impl Driver {
+    /// How many exchanges may be open at once, as far as is known now.
+    pub(crate) fn room(&self) -> usize {
+        match self {
+            Self::Http1(_) => 1,
+            Self::Http2(driver) => driver.room(),
+        }
+    }
+
+    /// Lets go of the session, so that it closes with its last exchange.
+    pub(crate) fn close(&mut self) {
+        match self {
+            Self::Http1(driver) => driver.close(),
+            Self::Http2(driver) => driver.close(),
+        }
+    }
+
+    /// Moves bytes until there is something to tell. Not to be polled after [`Step::Ended`].
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        match self {
+            Self::Http1(driver) => driver.poll(cx),
+            Self::Http2(driver) => driver.poll(cx),
+        }
+    }
+}
+
+impl Exchange {
+    /// The identifier of its stream; for HTTP/1.1 the number of the request on its connection.
+    pub(crate) fn stream(&self) -> u32 {
+        match self {
+            Self::Http1(exchange) => exchange.number(),
+            Self::Http2(exchange) => exchange.stream(),
+        }
+    }
+
+    /// The head of the response, sending the request's body meanwhile.
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Error>> {
+        match self {
+            Self::Http1(exchange) => exchange.poll_head(cx),
+            Self::Http2(exchange) => exchange.poll_head(cx),
+        }
+    }
+
+    /// The next piece of the body, `None` at its end. What is handed out is no longer held
+    /// against the flow-control windows.
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        match self {
+            Self::Http1(exchange) => exchange.poll_data(cx),
+            Self::Http2(exchange) => exchange.poll_data(cx),
+        }
+    }
+
+    /// The trailers, after the body.
+    pub(crate) fn poll_trailers(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<HeaderMap>, Error>> {
+        match self {
+            Self::Http1(exchange) => Poll::Ready(Ok(exchange.trailers())),
+            Self::Http2(exchange) => exchange.poll_trailers(cx),
+        }
+    }
+
+    /// Whether the end of the body was the end of the connection.
+    pub(crate) fn is_partial(&self) -> bool {
+        match self {
+            Self::Http1(exchange) => exchange.is_partial(),
+            Self::Http2(_) => false,
+        }
+    }
+}

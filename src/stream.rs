@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WeakRecipient, WrapFuture,
 };
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, header};
 use tokio::time::Sleep;
 
 use crate::clock::now;
@@ -21,7 +21,7 @@ use crate::message::attempt::Attempt;
 use crate::message::{Close, Finish, StreamDone};
 use crate::policy::deadline::Watch;
 use crate::response::{Peer, Receipt, Response};
-use crate::session::{self, Exchange, Session};
+use crate::session::{Exchange, Head, Session, may_have_body};
 use crate::stream::body::Body;
 use crate::view::Tally;
 
@@ -159,7 +159,12 @@ struct Receiving {
 impl Receiving {
     async fn receive(&mut self) -> Result<Response, Error> {
         self.watch.enter(Phase::Head, now(), self.head_timeout);
-        let (status, headers) = self.wait(Exchange::poll_head).await?;
+        let Head {
+            status,
+            headers,
+            protocol,
+            raw,
+        } = self.wait(Exchange::poll_head).await?;
         let first_byte = now().saturating_duration_since(self.watch.accepted());
         self.watch.enter(Phase::Body, now(), self.body_timeout);
         let mut allowance = self.work.attempt.allowance(&self.work.config);
@@ -194,7 +199,9 @@ impl Receiving {
             headers,
             body: body.finish(),
             trailers,
-            protocol: session::PROTOCOL,
+            protocol,
+            partial: self.exchange.is_partial(),
+            raw_head: raw,
             receipt: self.receipt(first_byte, allowance.taken()),
         })
     }
@@ -256,14 +263,6 @@ impl Receiving {
 /// Whether what ended was the connection, not the stream on it.
 fn is_break(error: &Error) -> bool {
     matches!(error, Error::Disconnected { .. } | Error::GoAway { .. })
-}
-
-/// Whether a response can have content (RFC 9110 §6.4.1). Content where there can be none is
-/// counted and dropped.
-fn may_have_body(method: &Method, status: StatusCode) -> bool {
-    *method != Method::HEAD
-        && status != StatusCode::NO_CONTENT
-        && status != StatusCode::NOT_MODIFIED
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -194,6 +194,14 @@ pub enum Reason {
     Misdirected,
     /// The server ended it.
     GoAway,
+    /// The server does not keep it: it said so (`Connection: close`, HTTP/1.0), or closed it between
+    /// two requests (HTTP/1.x).
+    NotKept,
+    /// A response was given up half-way (cancelled, too slow, too large), for which HTTP/1.x has no
+    /// other means than to close.
+    Abandoned,
+    /// The server wants HTTP/1.1 (HTTP_1_1_REQUIRED).
+    Http1Required,
     /// The server ended it, and then did not finish what it had accepted.
     DrainStalled,
     /// A PING was not answered.
@@ -202,7 +210,7 @@ pub enum Reason {
     WriteStalled,
     /// The transport failed, or the server closed it without a word.
     Broken,
-    /// This side ended it, for what the server sent was no HTTP/2, or too much like an attack.
+    /// This side ended it, for what the server sent was no HTTP, or too much like an attack.
     Fault,
     /// Its actor ended unexpectedly.
     Crashed,
@@ -227,6 +235,9 @@ impl Reason {
             Self::Surplus => "surplus",
             Self::Misdirected => "misdirected",
             Self::GoAway => "goaway",
+            Self::NotKept => "not_kept",
+            Self::Abandoned => "abandoned",
+            Self::Http1Required => "http1_required",
             Self::DrainStalled => "drain_stalled",
             Self::NoAnswer => "no_answer",
             Self::WriteStalled => "write_stalled",

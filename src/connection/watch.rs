@@ -25,6 +25,9 @@ pub(super) struct Watch {
     alarm: Option<(Instant, SpawnHandle)>,
     /// Away while a PING is.
     pinger: Option<Pinger>,
+    /// Whether silence can be asked about: HTTP/1.1 has no PING, and its one exchange has limits of
+    /// its own.
+    has_pings: bool,
 }
 
 /// How far a drain has come.
@@ -42,11 +45,13 @@ impl Watch {
             drain: None,
             alarm: None,
             pinger: None,
+            has_pings: false,
         }
     }
 
-    pub(super) fn open(&mut self, pinger: Pinger, now: Instant) {
-        self.pinger = Some(pinger);
+    pub(super) fn open(&mut self, pinger: Option<Pinger>, now: Instant) {
+        self.has_pings = pinger.is_some();
+        self.pinger = pinger;
         self.since = now;
     }
 
@@ -93,6 +98,9 @@ impl Connection {
 
     /// A stream got no answer in time: perhaps no other will.
     pub(super) fn on_stream_timeout(&mut self, ctx: &mut Context<Self>) {
+        if !self.watch.has_pings {
+            return;
+        }
         let verdict = self.watch.health.timed_out(now());
         self.execute(verdict, ctx);
         self.arm(ctx);
@@ -200,7 +208,10 @@ impl Connection {
     fn limits(&self) -> Limits {
         let config = &self.with.config;
         Limits {
-            silence: config.silence_timeout,
+            silence: match self.watch.has_pings {
+                true => config.silence_timeout,
+                false => Duration::MAX,
+            },
             answer: config.ping_timeout,
             write: config.write_timeout,
         }

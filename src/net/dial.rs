@@ -22,7 +22,7 @@ use crate::net::linger::Linger;
 use crate::net::meter::Meter;
 use crate::net::race::{Try, first_of};
 use crate::net::tls::Tls;
-use crate::origin::{Origin, Protocol};
+use crate::origin::{Origin, Protocol, Protocols};
 use crate::policy::memory::Memory;
 use crate::policy::race::{Family, family, interleaved};
 use crate::response::{DialTimes, Passed, Peer, TlsFacts};
@@ -43,6 +43,8 @@ pub(crate) struct Dialed {
     pub(crate) peer: Peer,
     /// What is spoken on it.
     pub(crate) protocol: Protocol,
+    /// Whether an HTTP proxy is at the other end, which wants absolute targets (RFC 9112 §3.2.2).
+    pub(crate) absolute: bool,
     pub(crate) started: Instant,
 }
 
@@ -64,9 +66,14 @@ impl Dialer {
         }
     }
 
-    /// Connects to `origin`; what passes on the socket is noted in `vitals`. The caller bounds the
-    /// wait.
-    pub(crate) async fn dial(&self, origin: &Origin, vitals: Rc<Vitals>) -> Result<Dialed, Error> {
+    /// Connects to `origin`, offering `protocols`; what passes on the socket is noted in `vitals`.
+    /// The caller bounds the wait.
+    pub(crate) async fn dial(
+        &self,
+        origin: &Origin,
+        protocols: Protocols,
+        vitals: Rc<Vitals>,
+    ) -> Result<Dialed, Error> {
         let started = now();
         let mut times = DialTimes::default();
         let (host, port) = self.config.place_of(origin);
@@ -77,7 +84,9 @@ impl Dialer {
         let local = reached.tcp.local_addr().ok();
         let connected = now();
         times.tcp = connected - resolved;
-        let (io, tls, protocol) = self.secure(origin, Meter::new(reached.tcp, vitals)).await?;
+        let (io, tls, protocol) = self
+            .secure(origin, protocols, Meter::new(reached.tcp, vitals))
+            .await?;
         times.tls = now() - connected;
         let peer = Peer {
             address: reached.address,
@@ -90,6 +99,7 @@ impl Dialer {
             io: Linger::new(io),
             peer,
             protocol,
+            absolute: false,
             started,
         })
     }
@@ -97,9 +107,9 @@ impl Dialer {
     async fn secure(
         &self,
         origin: &Origin,
+        offered: Protocols,
         tcp: Meter<TcpStream>,
     ) -> Result<(Io, Option<TlsFacts>, Protocol), Error> {
-        let offered = self.config.protocols_of(origin);
         if !origin.is_secure() {
             return Ok((Io::Tcp(tcp), None, offered.first()));
         }

@@ -104,6 +104,7 @@ impl Pool {
             },
             permit: Some(permit),
             initial_streams: record.initial_streams(&config),
+            protocols: config.protocols_of(origin),
             config,
             dialer: Arc::clone(&self.with.dialer),
             log: self.with.log.clone(),

@@ -1,6 +1,5 @@
 //! HTTP/2 sessions, by the h2 crate.
 
-use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -11,18 +10,20 @@ use futures::FutureExt;
 use h2::client::{Connection, ResponseFuture, SendRequest};
 use h2::{Ping, PingPong, RecvStream, SendStream};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode, Uri, uri};
+use http::{Uri, uri};
 
 use crate::config::Config;
 use crate::error::{Error, Part};
-use crate::message::vitals::{Vitals, bump};
+use crate::message::vitals::bump;
 use crate::net::dial::Io;
 use crate::net::last_word::LastWord;
 use crate::net::linger::Linger;
-use crate::origin::Target;
+use crate::origin::{Protocol, Target};
 use crate::request::Request;
+use crate::session::fields::{announce, is_callers};
 use crate::session::known::{Known, error_of};
-use crate::session::tap::{Sight, Tap};
+use crate::session::tap::Tap;
+use crate::session::{self, Head, Opened, Step};
 
 /// Streams that this side may reset before the connection should be replaced. Late frames of such
 /// streams count against the connection in the h2 crate, and kill it in the end; so it is told to
@@ -35,15 +36,6 @@ const FAULTY_STREAMS_TOLERATED: usize = 100_000;
 const DATA_FRAME_BUDGET: usize = 64 << 20;
 /// Sent per turn, so that one upload does not book the connection's whole window.
 const UPLOAD_STEP: usize = 64 << 10;
-
-/// Headers that belong to one hop of HTTP/1.1 and are malformed in HTTP/2 (RFC 9113 §8.2.2).
-const HOP_BY_HOP: [HeaderName; 5] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
 
 /// The way onto a session. Clones lead to the same one; it closes once all are dropped and no
 /// stream is open.
@@ -62,38 +54,14 @@ pub(crate) struct Driver {
     room: usize,
 }
 
-/// What a [`Driver`] noticed.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// The server allows so many streams at once.
-    Room(usize),
-    /// No new stream can open: GOAWAY, or a fault.
-    Draining,
-    /// The session is over, its socket closed.
-    Ended,
-}
-
-/// A session that has started.
-pub(crate) struct Opened {
-    pub(crate) session: Session,
-    pub(crate) driver: Driver,
-    pub(crate) pinger: Pinger,
-    pub(crate) known: Rc<Known>,
-}
-
 /// Starts a session. The preface is written when this returns, the server's not awaited; until it
 /// has come, `initial_streams` may be opened.
-pub(crate) async fn open(
+pub(super) async fn open(
     io: Linger<Io>,
     config: &Config,
     initial_streams: usize,
-    vitals: Rc<Vitals>,
+    known: Rc<Known>,
 ) -> Result<Opened, Error> {
-    let known = Rc::new(Known {
-        sight: Rc::new(Sight::default()),
-        vitals,
-        fate: OnceCell::new(),
-    });
     let io = Tap::new(LastWord::new(io), Rc::clone(&known.sight));
     let mut builder = h2::client::Builder::new();
     builder
@@ -110,7 +78,7 @@ pub(crate) async fn open(
         .handshake(io)
         .await
         .map_err(|e| error_of(e, false))?;
-    let pinger = Pinger(connection.ping_pong());
+    let pinger = Some(Pinger(connection.ping_pong()));
     let driver = Driver {
         room: connection.max_concurrent_send_streams(),
         h2: connection,
@@ -122,8 +90,8 @@ pub(crate) async fn open(
         known: Rc::clone(&known),
     };
     Ok(Opened {
-        session,
-        driver,
+        session: session::Session::Http2(session),
+        driver: session::Driver::Http2(Box::new(driver)),
         pinger,
         known,
     })
@@ -144,17 +112,17 @@ impl Pinger {
 
 impl Driver {
     /// How many streams may be open at once, as far as is known now.
-    pub(crate) fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.room
     }
 
     /// Lets go of the session, so that it closes with its last stream.
-    pub(crate) fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.probe = None;
     }
 
     /// Moves bytes until there is something to tell. Not to be polled after [`Step::Ended`].
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         if let Poll::Ready(result) = self.h2.poll_unpin(cx) {
             self.known.ended(result);
             return Poll::Ready(Step::Ended);
@@ -180,7 +148,7 @@ impl Session {
     /// # Errors
     ///
     /// Nothing was sent.
-    pub(crate) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
+    pub(super) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
         let head = head_of(request, target)?;
         let body = request.payload().clone();
         let (response, stream) = self
@@ -219,15 +187,12 @@ enum Incoming {
 
 impl Exchange {
     /// The identifier of its stream.
-    pub(crate) fn stream(&self) -> u32 {
+    pub(super) fn stream(&self) -> u32 {
         self.stream
     }
 
     /// The head of the response, sending the request's body meanwhile.
-    pub(crate) fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(StatusCode, HeaderMap), Error>> {
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Error>> {
         self.poll_upload(cx);
         let Incoming::Head(response) = &mut self.incoming else {
             return Poll::Ready(Err(out_of_turn()));
@@ -235,12 +200,17 @@ impl Exchange {
         let response = ready!(response.poll_unpin(cx)).map_err(|e| self.failed(e))?;
         let (head, body) = response.into_parts();
         self.incoming = Incoming::Body(body);
-        Poll::Ready(Ok((head.status, head.headers)))
+        Poll::Ready(Ok(Head {
+            status: head.status,
+            headers: head.headers,
+            protocol: Protocol::Http2,
+            raw: None,
+        }))
     }
 
     /// The next piece of the body, `None` at its end. What is handed out is no longer held
     /// against the flow-control windows.
-    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         self.poll_upload(cx);
         let Incoming::Body(body) = &mut self.incoming else {
             return Poll::Ready(Err(out_of_turn()));
@@ -256,7 +226,7 @@ impl Exchange {
     }
 
     /// The trailers, after the body.
-    pub(crate) fn poll_trailers(
+    pub(super) fn poll_trailers(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<HeaderMap>, Error>> {
@@ -314,14 +284,7 @@ fn head_of(request: &Request, target: &Target) -> Result<http::Request<()>, Erro
         None => target.uri().clone(),
     };
     let mut headers = sendable(request.header_map());
-    let body = request.payload();
-    let expects_body = matches!(
-        *request.method(),
-        Method::POST | Method::PUT | Method::PATCH
-    );
-    if expects_body || !body.is_empty() {
-        headers.insert(header::CONTENT_LENGTH, body.len().into());
-    }
+    announce(request, &mut headers);
     let mut head = http::Request::new(());
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = uri;
@@ -333,10 +296,7 @@ fn head_of(request: &Request, target: &Target) -> Result<http::Request<()>, Erro
 /// without `Content-Length`, which only the body itself can tell rightly.
 fn sendable(headers: &HeaderMap) -> HeaderMap {
     let is_kept = |name: &HeaderName, value: &HeaderValue| {
-        !HOP_BY_HOP.contains(name)
-            && name != header::HOST
-            && name != header::CONTENT_LENGTH
-            && (name != header::TE || value == "trailers")
+        is_callers(name) && (name != header::TE || value == "trailers")
     };
     if headers.iter().all(|(name, value)| is_kept(name, value)) {
         return headers.clone();

@@ -1,7 +1,7 @@
 //! What is known of a session beside what its streams are told.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorCode};
 use crate::message::GoAway;
 use crate::message::vitals::Vitals;
 use crate::session::tap::Sight;
+use crate::view::Reason;
 
 /// Shared by all that work on one session.
 ///
@@ -21,9 +22,30 @@ pub(crate) struct Known {
     pub(crate) vitals: Rc<Vitals>,
     /// Why the session ended, once it has.
     pub(crate) fate: OnceCell<Error>,
+    /// What makes the session go, where there is more to tell than that it broke.
+    parting: Cell<Option<Reason>>,
 }
 
 impl Known {
+    pub(super) fn new(vitals: Rc<Vitals>) -> Self {
+        Self {
+            sight: Rc::new(Sight::default()),
+            vitals,
+            fate: OnceCell::new(),
+            parting: Cell::new(None),
+        }
+    }
+
+    /// What makes the session go, GOAWAY aside.
+    pub(crate) fn parting(&self) -> Reason {
+        self.parting.get().unwrap_or(Reason::Broken)
+    }
+
+    /// Notes what makes the session go. What came first counts.
+    pub(super) fn part(&self, reason: Reason) {
+        self.parting.set(self.parting.get().or(Some(reason)));
+    }
+
     /// The session is ended from this side; its streams are to say why.
     pub(crate) fn doom(&self, error: Error) {
         // The first cause is the cause.
@@ -99,7 +121,7 @@ fn ended_by(goaway: GoAway, unprocessed: bool) -> Error {
     }
 }
 
-fn disconnected(kind: io::ErrorKind, reason: &'static str) -> Error {
+pub(super) fn disconnected(kind: io::ErrorKind, reason: &'static str) -> Error {
     Error::Disconnected {
         source: Arc::new(io::Error::new(kind, reason)),
         sent: true,

@@ -2,6 +2,7 @@
 
 pub(crate) mod peer;
 pub(crate) mod replies;
+pub(crate) mod script;
 
 use gannet::config::Trust;
 use gannet::{Config, Engine};

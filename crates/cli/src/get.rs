@@ -86,6 +86,7 @@ fn failed(error: &Error) -> Failure {
     let hint = match error {
         Error::Tls { .. } => " (--cacert names whom to trust, -k trusts anyone)",
         Error::NoCommonProtocol { .. } => " (without --http2 or --http1.1 either will do)",
+        Error::Blocked { .. } => " (--public-only is set)",
         Error::Redirect { .. } => " (--max-redirs and --location-downgrade allow more)",
         Error::TooLarge { .. } => " (--max-size allows more)",
         _ => "",

@@ -1,6 +1,7 @@
 //! The flags that say how servers are reached, spelled as in curl.
 
 use clap::Args;
+use gannet::config::{AddressPolicy, PriorKnowledge};
 use gannet::request::Redirects;
 use gannet::{Config, Protocols};
 
@@ -18,6 +19,12 @@ pub(crate) struct Reach {
     /// Speak HTTP/2 in cleartext to http URLs, and either protocol to https URLs
     #[arg(long)]
     http2_prior_knowledge: bool,
+    /// Connect from this address, or through the interface of this name
+    #[arg(long, value_name = "ADDRESS|NAME")]
+    interface: Option<String>,
+    /// Connect to public addresses only, whatever names and redirects say
+    #[arg(long)]
+    public_only: bool,
     /// Follow redirects; credentials go along only within one scheme, host and port
     #[arg(short = 'L', long, help_heading = "Redirects")]
     location: bool,
@@ -44,7 +51,16 @@ impl Reach {
             config.accepted_protocols = Protocols::HTTP2;
         }
         if self.http2_prior_knowledge {
-            config.prior_knowledge = gannet::config::PriorKnowledge::All;
+            config.prior_knowledge = PriorKnowledge::All;
+        }
+        if let Some(interface) = &self.interface {
+            match interface.parse() {
+                Ok(address) => config.local_address = Some(address),
+                Err(_) => config.interface = Some(interface.clone()),
+            }
+        }
+        if self.public_only {
+            config.address_policy = AddressPolicy::public_only();
         }
         if self.location {
             config.redirects = Redirects::at_most(self.max_redirs);
@@ -55,10 +71,8 @@ impl Reach {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-    use gannet::config::PriorKnowledge;
-
     use super::*;
+    use clap::Parser;
 
     #[derive(Parser)]
     struct Line {
@@ -82,6 +96,20 @@ mod tests {
         assert_eq!(chosen("--http2 --http1.1"), None);
         let set = config("--http2-prior-knowledge").expect("known flags");
         assert_eq!(set.prior_knowledge, PriorKnowledge::All);
+    }
+
+    #[test]
+    fn where_from_and_where_to_is_a_matter_of_flags() {
+        let from = |line| config(line).map(|c| (c.local_address, c.interface)).ok();
+        let address = Some("::1".parse().expect("an address"));
+        assert_eq!(from("--interface ::1"), Some((address, None)));
+        assert_eq!(from("--interface eth0"), Some((None, Some("eth0".into()))));
+        let inside = [127, 0, 0, 1].into();
+        let allows = |line| config(line).map(|c| c.address_policy.allows(inside)).ok();
+        assert_eq!(
+            (allows(""), allows("--public-only")),
+            (Some(true), Some(false))
+        );
     }
 
     #[test]

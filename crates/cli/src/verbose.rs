@@ -86,6 +86,13 @@ pub(crate) fn connection(response: &Response, target: &Target) -> Result<String,
         target.origin().host(),
         Millis(dial.resolve)
     )?;
+    for passed in &peer.passed {
+        let (address, took) = (passed.address, Millis(passed.took));
+        match &passed.failure {
+            Some(failure) => writeln!(text, "* tried {address} for {took}: {failure}")?,
+            None => writeln!(text, "* tried {address} for {took}, another was faster")?,
+        }
+    }
     writeln!(
         text,
         "* connected to {} in {}",

@@ -1,0 +1,41 @@
+//! What of a caller's headers may go out, whatever the protocol.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+
+use crate::request::Request;
+
+/// Headers that are about one hop (RFC 9110 §7.6.1). HTTP/2 takes them for malformed (RFC 9113
+/// §8.2.2); in HTTP/1.1 they are the session's own business.
+const HOP_BY_HOP: [HeaderName; 5] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Whether a session leaves `name` to the caller. `Host` it writes itself, in its own place, and
+/// only the body can tell its length rightly.
+pub(super) fn is_callers(name: &HeaderName) -> bool {
+    !HOP_BY_HOP.contains(name) && name != header::HOST && name != header::CONTENT_LENGTH
+}
+
+/// Adds the length of the body, unless there is none and none is expected (RFC 9110 §8.6).
+pub(super) fn announce(request: &Request, headers: &mut HeaderMap<HeaderValue>) {
+    let length = request.payload().len();
+    let expects_body = matches!(
+        *request.method(),
+        Method::POST | Method::PUT | Method::PATCH
+    );
+    if expects_body || length > 0 {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+}
+
+/// Whether a response can have content (RFC 9110 §6.4.1).
+pub(crate) fn may_have_body(method: &Method, status: StatusCode) -> bool {
+    *method != Method::HEAD
+        && status != StatusCode::NO_CONTENT
+        && status != StatusCode::NOT_MODIFIED
+}

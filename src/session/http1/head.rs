@@ -1,0 +1,160 @@
+//! Heads of requests and responses in HTTP/1.1.
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Uri, Version, response};
+use http_body_util::Full;
+
+use crate::error::{Error, Part};
+use crate::origin::Target;
+use crate::request::Request;
+use crate::session::fields::{announce, is_callers, may_have_body};
+
+/// How the end of a body is told (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Framing {
+    /// There is none.
+    Nothing,
+    Length(u64),
+    Chunked,
+    /// By the end of the connection.
+    Close,
+}
+
+/// The request as it goes out: `Host` first (RFC 9110 §7.2), then the caller's headers in their
+/// order. `TE` is the session's business, and it does not ask for anything.
+pub(super) fn head_of(
+    request: &Request,
+    target: &Target,
+    is_absolute: bool,
+) -> Result<http::Request<Full<Bytes>>, Error> {
+    let uri = target.uri();
+    let given = request.header_map();
+    let host = match (given.get(header::HOST), uri.authority()) {
+        (Some(host), _) => Some(host.clone()),
+        (None, Some(authority)) => HeaderValue::from_str(authority.as_str()).ok(),
+        (None, None) => None,
+    };
+    let host = host.ok_or_else(|| Error::bad(Part::Host, "it cannot be sent"))?;
+    let mut headers = HeaderMap::with_capacity(given.len() + 2);
+    headers.insert(header::HOST, host);
+    for (name, value) in given {
+        if is_callers(name) && name != header::TE {
+            headers.append(name, value.clone());
+        }
+    }
+    announce(request, &mut headers);
+    let mut head = http::Request::new(Full::new(request.payload().clone()));
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = match uri.path_and_query() {
+        Some(path) if !is_absolute => Uri::from(path.clone()),
+        _ => uri.clone(),
+    };
+    *head.headers_mut() = headers;
+    Ok(head)
+}
+
+/// How the body of a response is framed, where that is beyond doubt. What hyper would let pass, one
+/// end of a chain of servers reads in one way and the next in another (RFC 9112 §11).
+pub(super) fn framing(method: &Method, head: &response::Parts) -> Result<Framing, Error> {
+    let broken = |detail: &'static str| Error::Protocol {
+        detail: detail.into(),
+    };
+    if head.status.is_informational() {
+        return Err(broken("a protocol was switched to that nobody asked for"));
+    }
+    let lengths = head.headers.get_all(header::CONTENT_LENGTH);
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if lengths.iter().next().is_some() {
+            return Err(broken("both Content-Length and Transfer-Encoding"));
+        }
+        if head.version == Version::HTTP_10 {
+            return Err(broken("Transfer-Encoding in HTTP/1.0"));
+        }
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some() {
+            return Err(broken("a Transfer-Encoding other than chunked"));
+        }
+    }
+    let length =
+        length_of(&head.headers).map_err(|()| broken("Content-Length is no one number"))?;
+    if !may_have_body(method, head.status) {
+        return Ok(Framing::Nothing);
+    }
+    let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+    Ok(match length {
+        Some(length) => Framing::Length(length),
+        None if is_chunked => Framing::Chunked,
+        None => Framing::Close,
+    })
+}
+
+/// The length announced; repeated, it must be the same (RFC 9110 §8.6).
+fn length_of(headers: &HeaderMap) -> Result<Option<u64>, ()> {
+    let mut length = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        for number in value.to_str().map_err(|_| ())?.split(',') {
+            let digits = number.trim_matches([' ', '\t']);
+            let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+            let number = digits.parse().map_err(|_| ())?;
+            if !is_number || length.is_some_and(|length| length != number) {
+                return Err(());
+            }
+            length = Some(number);
+        }
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(method: Method, status: u16, fields: &[(&str, &str)]) -> Option<Framing> {
+        let mut builder = http::Response::builder().status(status);
+        for (name, value) in fields {
+            builder = builder.header(*name, *value);
+        }
+        let head = builder.body(()).expect("a head").into_parts().0;
+        framing(&method, &head).ok()
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_told_in_one_way_or_not_at_all() {
+        let get = |fields: &[_]| judged(Method::GET, 200, fields);
+        let (length, coding) = ("content-length", "transfer-encoding");
+        assert_eq!(get(&[]), Some(Framing::Close));
+        assert_eq!(get(&[(length, "5")]), Some(Framing::Length(5)));
+        assert_eq!(get(&[(length, "5, 5")]), Some(Framing::Length(5)));
+        assert_eq!(
+            get(&[(length, "5"), (length, "5")]),
+            Some(Framing::Length(5))
+        );
+        assert_eq!(get(&[(coding, "Chunked")]), Some(Framing::Chunked));
+        for (name, value) in [
+            (length, "5, 6"),
+            (length, "+5"),
+            (length, "5 5"),
+            (length, ""),
+            (length, "99999999999999999999"),
+            (coding, "gzip, chunked"),
+            (coding, "chunked, chunked"),
+            (coding, "identity"),
+            (coding, ""),
+        ] {
+            assert_eq!(get(&[(name, value)]), None, "{name}: {value}");
+        }
+        assert_eq!(get(&[(length, "5"), (length, "6")]), None);
+        assert_eq!(get(&[(length, "5"), (coding, "chunked")]), None);
+        assert_eq!(get(&[(coding, "chunked"), (coding, "chunked")]), None);
+        assert_eq!(judged(Method::GET, 101, &[]), None);
+    }
+
+    #[test]
+    fn some_responses_have_no_body_whatever_they_say() {
+        let five = &[("content-length", "5")];
+        assert_eq!(judged(Method::HEAD, 200, five), Some(Framing::Nothing));
+        assert_eq!(judged(Method::GET, 204, five), Some(Framing::Nothing));
+        assert_eq!(judged(Method::GET, 304, five), Some(Framing::Nothing));
+    }
+}
