@@ -1,5 +1,8 @@
 //! A URL, checked and taken apart.
 
+#[cfg(test)]
+mod table;
+
 use std::fmt;
 use std::str::FromStr;
 
