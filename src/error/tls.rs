@@ -23,9 +23,10 @@ pub enum TlsFault {
     WrongUsage,
     /// The certificate was revoked.
     Revoked,
-    /// A signature does not fit.
+    /// A signature does not fit, or was made with too small a key (RSA below 2,048 bits).
     BadSignature,
-    /// The certificate is malformed, or uses what is not supported: too small a key, SHA-1.
+    /// The certificate is malformed, or uses what is not supported: SHA-1, or a critical
+    /// extension that nobody knows.
     BadCertificate,
     /// The two sides share no version, suite, group or signature scheme. A server without a suite
     /// in common may say no more than the alert `handshake_failure`.
@@ -87,7 +88,7 @@ impl fmt::Display for TlsFault {
             Self::WrongName => "the certificate is for other names",
             Self::WrongUsage => "the certificate is not for servers",
             Self::Revoked => "the certificate was revoked",
-            Self::BadSignature => "a signature does not fit the certificate",
+            Self::BadSignature => "a signature does not fit, or its key is too small",
             Self::BadCertificate => "the certificate is malformed or not supported",
             Self::Incompatible => "the server shares no version or algorithm with this side",
             Self::Alert(alert) => return write!(f, "the server refused with the alert {alert}"),

@@ -8,3 +8,4 @@ mod peer;
 mod pool;
 mod real;
 mod support;
+mod tls;
