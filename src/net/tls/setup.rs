@@ -42,14 +42,20 @@ pub(super) fn client(config: &TlsConfig) -> Result<ClientConfig, Error> {
     Ok(client)
 }
 
-/// Where a program asked for both, aws-lc-rs: it is the one that was asked for by name.
+/// With both features it is aws-lc-rs: ring is there by default, the other was asked for.
+#[cfg(feature = "aws-lc-rs")]
 fn provider() -> CryptoProvider {
-    #[cfg(feature = "aws-lc-rs")]
-    return rustls::crypto::aws_lc_rs::default_provider();
-    #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
-    return rustls::crypto::ring::default_provider();
-    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-    compile_error!("TLS needs one of the features `ring` and `aws-lc-rs`");
+    rustls::crypto::aws_lc_rs::default_provider()
+}
+
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+fn provider() -> CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}
+
+#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+fn provider() -> CryptoProvider {
+    compile_error!("TLS needs one of the features `ring` and `aws-lc-rs`")
 }
 
 fn versions(config: &TlsConfig) -> Result<Vec<&'static SupportedProtocolVersion>, Error> {

@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use gannet::Config;
+use futures::future::join_all;
 use gannet::config::{Identity, TlsVersion};
 use gannet::error::TlsFault;
+use gannet::{Config, Error, Request};
 
 use super::authority::{Authority, Shown, root, root_with};
 use super::server::{self, BOTH, Server, trust};
-use super::{HOST, fault_of, fetch};
+use super::{GRACE, HOST, fault_of, fetch};
 use crate::real::folder::Folder;
 use crate::real::process::Process;
 use crate::real::recipe::installed;
+use crate::support::engine_with;
 
 /// One that demands a certificate of `clients`, and shows one of `servers`.
 async fn demanding(servers: &Authority, clients: &Authority) -> Server {
@@ -157,4 +159,29 @@ async fn nginx_sees_the_certificate_and_refuses_who_has_none() {
         let said = String::from_utf8_lossy(&response.body);
         assert!(said.contains(body), "{said}");
     }
+}
+
+/// In TLS 1.3 the refusal comes when the connection is open already, and its fetches are on it.
+#[tokio::test]
+async fn a_refusal_is_told_to_all_and_not_asked_for_again() {
+    let (servers, clients) = (root(), root());
+    let server = demanding(&servers, &clients).await;
+    let mut config = config(&server, &servers, None, TlsVersion::Tls13);
+    config.breaker_pause = std::time::Duration::from_secs(3_600);
+    let engine = engine_with(config);
+    let url = server.url(HOST);
+    let fetch = |_| engine.fetch(Request::get(&url));
+    for answer in join_all((0..50).map(fetch)).await {
+        let error = answer.expect_err("it has no certificate");
+        let cause = match &error {
+            Error::CircuitOpen { cause, .. } => cause,
+            error => error,
+        };
+        let is_it = matches!(cause, Error::Tls { fault: TlsFault::Alert(name), .. } if name == "certificate_required");
+        assert!(is_it, "{error:?}");
+    }
+    let later = fetch(0).await;
+    assert!(matches!(later, Err(Error::CircuitOpen { .. })), "{later:?}");
+    assert_eq!(server.accepted(), 1);
+    engine.shutdown(GRACE).await;
 }
