@@ -41,7 +41,7 @@ impl Handler<Count> for Census {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let testbed = Testbed::builder().start()?;
     let mut config = Config::default();
-    config.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
+    config.tls.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
     let engine = Engine::builder().config(config).start()?;
 
     let fetcher = engine.agent().recipient();

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map_or(Ok(5_000), |n| n.parse::<usize>())?;
     let testbed = Testbed::builder().start()?;
     let mut config = Config::default();
-    config.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
+    config.tls.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
     let engine = Engine::builder().config(config).arbiters(1).start()?;
 
     // Parsed once: the same URL is asked for every time.

@@ -31,7 +31,7 @@ impl Frontier {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let testbed = Testbed::builder().start()?;
     let mut config = Config::default();
-    config.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
+    config.tls.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
     let engine = Engine::builder().config(config).start()?;
 
     let (mut frontier, mut open, mut pages) = (Frontier::default(), FuturesUnordered::new(), 0);

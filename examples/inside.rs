@@ -14,7 +14,7 @@ use gannet_testbed::Testbed;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let testbed = Testbed::builder().start()?;
     let mut config = Config::default();
-    config.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
+    config.tls.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
     config.max_connections = 2;
     config.resolve = vec![Resolve {
         host: "*".into(),

@@ -6,10 +6,12 @@
 //! | response bytes in flight | `max_connections` × `connection_window` |
 //! | response bytes assembled | fetches in flight × `max_body` × 2, for a buffer grows by doubling |
 //! | fetches waiting for a connection | arbiters × `max_pending` |
+//! | TLS sessions kept | `tls.sessions`, at about 8 KiB each |
 //! | origins remembered | arbiters × `max_origins`, at about 300 bytes each |
 //! | time of one fetch | `deadline` |
 //! | time a dead connection is used | `silence_timeout`; it is closed `ping_timeout` later |
 
+mod tls;
 mod address;
 
 use std::collections::HashSet;
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-pub use rustls::pki_types::CertificateDer;
+pub use crate::config::tls::{CertificateDer, Identity, TlsConfig, TlsVersion, Trust};
 
 pub use crate::config::address::AddressPolicy;
 
@@ -157,8 +159,8 @@ pub struct Config {
     /// 60 times this. Default 1 s.
     pub breaker_pause: Duration,
 
-    /// Where trust comes from. Default: the system's roots.
-    pub trust: Trust,
+    /// How TLS is spoken: trust, versions, the client's certificate, and so on.
+    pub tls: TlsConfig,
     /// The protocols to offer to servers, the preferred one first. A server over TLS chooses (ALPN,
     /// RFC 7301); one that chooses nothing is taken to speak HTTP/1.1. Default: HTTP/2, HTTP/1.1.
     pub accepted_protocols: Protocols,
@@ -179,19 +181,6 @@ pub struct Config {
     /// Other places to connect to, asked before `resolve`; the first match counts. The name in
     /// the certificate and in the request stays the URL's. Default: none.
     pub connect_to: Vec<ConnectTo>,
-}
-
-/// Where trust in a server's certificate comes from.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub enum Trust {
-    /// The operating system's roots and rules.
-    #[default]
-    System,
-    /// These roots and no others.
-    Roots(Vec<CertificateDer<'static>>),
-    /// Anything at all. An attacker on the path can read and change everything.
-    DangerAcceptAnyCertificate,
 }
 
 /// Which `http` origins are known to speak HTTP/2 in cleartext.
@@ -274,7 +263,7 @@ impl Default for Config {
             breaker_failures: 5,
             breaker_pause: Duration::from_secs(1),
             accepted_protocols: Protocols::ANY,
-            trust: Trust::System,
+            tls: TlsConfig::default(),
             prior_knowledge: PriorKnowledge::None,
             address_policy: AddressPolicy::any(),
             local_address: None,

@@ -81,7 +81,8 @@ pub enum Error {
     Tls {
         /// What was wrong.
         fault: TlsFault,
-        /// What the TLS layer said.
+        /// What the TLS layer said. `source.get_ref()` downcasts to `rustls::Error` (0.23), if it
+        /// was rustls that said it; otherwise the socket or the settings are at fault.
         source: Arc<io::Error>,
     },
     /// Client and server share no protocol.
@@ -287,7 +288,7 @@ impl fmt::Display for Error {
                 Some(status) => write!(f, "the proxy answered {status}: {detail}"),
                 None => write!(f, "the proxy failed: {detail}"),
             },
-            Self::Tls { source, .. } => write!(f, "TLS handshake failed: {source}"),
+            Self::Tls { fault, source } => write!(f, "{fault}: {source}"),
             Self::NoCommonProtocol { offered, chosen } => match chosen {
                 Some(chosen) => write!(f, "offered {offered}, but the server chose {chosen}"),
                 None => write!(f, "offered {offered}, but the server chose no protocol"),

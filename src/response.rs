@@ -1,5 +1,6 @@
 //! What came back, and the receipt of how.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use rustls::pki_types::CertificateDer;
 
 pub use crate::origin::Protocol;
 
@@ -131,7 +133,7 @@ pub struct Passed {
 }
 
 /// What TLS agreed on.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct TlsFacts {
     /// Protocol version, such as `TLSv1_3`.
@@ -140,6 +142,11 @@ pub struct TlsFacts {
     pub cipher_suite: &'static str,
     /// The application protocol negotiated (ALPN), if any.
     pub alpn: Option<String>,
+    /// Whether an earlier session with the server was resumed, its certificate not sent again.
+    pub resumed: bool,
+    /// The certificates that the server sent, its own first, in DER; those of the session that was
+    /// resumed, if one was. At most 64 KiB.
+    pub chain: Vec<CertificateDer<'static>>,
 }
 
 /// How long the steps of a dial took.
@@ -154,6 +161,19 @@ pub struct DialTimes {
     pub tls: Duration,
     /// From the start until the first request could leave.
     pub total: Duration,
+}
+
+/// Without the certificates' bytes.
+impl fmt::Debug for TlsFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsFacts")
+            .field("version", &self.version)
+            .field("cipher_suite", &self.cipher_suite)
+            .field("alpn", &self.alpn)
+            .field("resumed", &self.resumed)
+            .field("chain", &format_args!("{} certificates", self.chain.len()))
+            .finish()
+    }
 }
 
 impl Response {

@@ -57,7 +57,7 @@ pub(crate) enum Io {
 
 impl Dialer {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        let tls = Tls::new(config.trust.clone());
+        let tls = Tls::new(config.tls.clone());
         let families = Mutex::new(Memory::new(config.max_origins));
         Self {
             config,

@@ -60,6 +60,10 @@ impl Known {
     /// The session has come to its end.
     pub(crate) fn ended(&self, result: Result<(), h2::Error>) {
         let error = match (result, self.goaway()) {
+            (Err(error), None) if error.is_io() => {
+                let refusal = self.sight.refusal().cloned();
+                refusal.unwrap_or_else(|| error_of(error, true))
+            }
             (Err(error), None) => error_of(error, true),
             (Err(error), Some(_)) if error.is_go_away() && error.is_library() => {
                 error_of(error, true)
@@ -98,6 +102,7 @@ impl Known {
     /// Why the connection of `stream` broke.
     fn cause(&self, stream: u32) -> Option<Error> {
         match (self.fate.get(), self.goaway()) {
+            (_, None) if self.sight.refusal().is_some() => self.sight.refusal().cloned(),
             (Some(fate @ Error::Unresponsive { .. }), _) => Some(fate.clone()),
             (_, Some(goaway)) if goaway.last < stream => Some(ended_by(goaway, true)),
             (Some(fate), _) => Some(fate.clone()),

@@ -80,7 +80,7 @@ impl<T: AsyncRead + Unpin> Tap<T> {
             // A session at rest holds no memory here.
             self.leftover = BytesMut::new();
         }
-        ready!(read)?;
+        ready!(read).inspect_err(|e| self.sight.broken(e))?;
         let read = &mut buf.filled_mut()[start..];
         self.ended = read.is_empty();
         let piece = self.scan.feed(read, read.len());
@@ -98,7 +98,8 @@ impl<T: AsyncRead + Unpin> Tap<T> {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut rest = [0; HEAD];
         let mut rest = ReadBuf::new(&mut rest[self.leftover.len()..]);
-        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut rest))?;
+        let read = Pin::new(&mut self.inner).poll_read(cx, &mut rest);
+        ready!(read).inspect_err(|e| self.sight.broken(e))?;
         self.ended = rest.filled().is_empty();
         self.leftover.extend_from_slice(rest.filled());
         Poll::Ready(Ok(()))

@@ -247,7 +247,7 @@ async fn an_unknown_certificate_is_refused_and_a_wrong_name_too() {
     let url = format!("https://wrong.test:{}/", testbed.port());
     let answer = engine_with(config.clone()).fetch(Request::get(&url)).await;
     assert!(matches!(answer, Err(Error::Tls { .. })), "{answer:?}");
-    config.trust = gannet::config::Trust::DangerAcceptAnyCertificate;
+    config.tls.trust = gannet::config::Trust::DangerAcceptAnyCertificate;
     let answer = engine_with(config).fetch(Request::get(&url)).await;
     assert_eq!(answer.expect("anything goes").status, 200);
 }

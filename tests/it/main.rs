@@ -12,3 +12,4 @@ mod real;
 mod redirect;
 mod replies;
 mod support;
+mod tls;

@@ -4,14 +4,14 @@
 
 mod apache;
 mod documents;
-mod folder;
+pub(crate) mod folder;
 mod h2o;
 mod haproxy;
 mod load;
 mod nghttpd;
 mod nginx;
-mod process;
-mod recipe;
+pub(crate) mod process;
+pub(crate) mod recipe;
 mod restarts;
 mod server;
 

@@ -30,7 +30,7 @@ fn two() -> (Testbed, Testbed, Engine) {
     let (a, b) = (testbed(), testbed());
     let mut config = config(&a);
     let roots = [a.ca_der(), b.ca_der()].map(|root| root.to_vec().into());
-    config.trust = gannet::config::Trust::Roots(roots.into());
+    config.tls.trust = gannet::config::Trust::Roots(roots.into());
     let engine = engine_with(config);
     (a, b, engine)
 }

@@ -11,7 +11,7 @@ use gannet_testbed::Testbed;
 /// A config that trusts `testbed`.
 pub(crate) fn config(testbed: &Testbed) -> Config {
     let mut config = Config::default();
-    config.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
+    config.tls.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
     config
 }
 

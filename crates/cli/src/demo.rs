@@ -82,7 +82,7 @@ fn sink(path: Option<&Path>) -> Result<(Sink, String), Failure> {
 fn config(testbed: &Testbed, origins: usize) -> Config {
     let mut config = Config::default();
     let authority = CertificateDer::from(testbed.ca_der().to_vec());
-    config.trust = Trust::Roots(vec![authority]);
+    config.tls.trust = Trust::Roots(vec![authority]);
     config.resolve = vec![Resolve {
         host: "*".to_owned(),
         port: testbed.port(),

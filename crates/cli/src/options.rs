@@ -92,7 +92,7 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
     shared.reach.apply(&mut config);
     config.resolve.clone_from(&shared.resolve);
     config.connect_to.clone_from(&shared.connect_to);
-    config.trust = match &shared.cacert {
+    config.tls.trust = match &shared.cacert {
         _ if shared.insecure => Trust::DangerAcceptAnyCertificate,
         Some(path) => Trust::Roots(certificates(path)?),
         None => Trust::System,
@@ -233,9 +233,9 @@ mod tests {
         assert_eq!(set.deadline.as_secs(), 7);
         assert_eq!(set.retry_statuses, [429, 503]);
         assert_eq!(set.prior_knowledge, PriorKnowledge::All);
-        assert!(matches!(set.trust, Trust::System));
+        assert!(matches!(set.tls.trust, Trust::System));
         let any = config(&shared(&["-k"])).expect("a config");
-        assert!(matches!(any.trust, Trust::DangerAcceptAnyCertificate));
+        assert!(matches!(any.tls.trust, Trust::DangerAcceptAnyCertificate));
     }
 
     #[test]

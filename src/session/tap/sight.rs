@@ -1,8 +1,11 @@
 //! What is known of the frames that a server has sent.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::io;
 
+use crate::error::Error;
 use crate::message::GoAway;
+use crate::net::tls::late_refusal;
 
 /// What was seen of the server's frames. Shared, on one thread, by the tap and the connection.
 ///
@@ -11,6 +14,7 @@ use crate::message::GoAway;
 pub(crate) struct Sight {
     pub(super) tally: Cell<Tally>,
     pub(super) suspect: Cell<Option<u32>>,
+    refusal: OnceCell<Error>,
 }
 
 impl Sight {
@@ -34,6 +38,19 @@ impl Sight {
     /// server's, this is the culprit.
     pub(crate) fn suspect(&self) -> Option<u32> {
         self.suspect.get()
+    }
+
+    /// What the server has against this side's certificate. The h2 crate would keep no more of it
+    /// than a text.
+    pub(crate) fn refusal(&self) -> Option<&Error> {
+        self.refusal.get()
+    }
+
+    /// Reading has failed.
+    pub(super) fn broken(&self, error: &io::Error) {
+        if let Some(refusal) = late_refusal(error) {
+            let _ = self.refusal.set(refusal);
+        }
     }
 }
 

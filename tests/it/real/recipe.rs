@@ -41,7 +41,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// The path of a server's program. Where continuous integration runs, it has to be there.
-fn installed(program: &str) -> Option<PathBuf> {
+pub(crate) fn installed(program: &str) -> Option<PathBuf> {
     let found = find(program);
     if found.is_none() {
         let is_ci = env::var_os("CI").is_some_and(|value| value == "true");

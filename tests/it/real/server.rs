@@ -125,7 +125,7 @@ impl Server {
     /// A config that trusts this server, and speaks HTTP/2 to it with or without TLS.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
-        config.trust = Trust::Roots(vec![self.ca.clone().into()]);
+        config.tls.trust = Trust::Roots(vec![self.ca.clone().into()]);
         config.prior_knowledge = PriorKnowledge::All;
         config
     }
