@@ -2,6 +2,7 @@
 
 mod downgrade;
 mod ends;
+mod faulty;
 mod plain;
 mod spread;
 

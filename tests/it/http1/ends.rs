@@ -190,6 +190,7 @@ async fn an_early_answer_to_a_long_upload_is_an_answer() {
         "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
     let asked = ask(&engine, Request::post(host.url("/"), vec![b'x'; 32 << 20]));
     let mut line = host.accept().await;
+    line.stir().await;
     line.say(answer).await;
     let response = got(asked).await;
     assert_eq!(
