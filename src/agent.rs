@@ -238,6 +238,7 @@ impl With {
         let bounds = Bounds {
             max_attempts: most.unwrap_or(config.max_attempts),
             max_refusals: config.max_refusals,
+            accepts_http1: config.accepts_http1(attempt.origin()),
             jitter: fastrand::f64(),
         };
         let verdict = match outcome {

@@ -299,8 +299,13 @@ impl Handler<Attempt> for Connection {
 
     fn handle(&mut self, attempt: Attempt, ctx: &mut Self::Context) {
         let State::Open { session, peer } = &self.state else {
-            // The Pool had not heard yet. Nothing was sent, so the Agent sends it again.
             self.tell(News::Freed);
+            // A server that speaks before it is asked, and not HTTP, would do so again.
+            let fate = self.known.as_ref().and_then(|known| known.fate.get());
+            if let Some(fault @ Error::Protocol { .. }) = fate.filter(|_| self.started == 0) {
+                return attempt.finish(Err(fault.clone()));
+            }
+            // The Pool had not heard yet. Nothing was sent, so the Agent sends it again.
             let closing = io::Error::new(io::ErrorKind::NotConnected, "the connection is closing");
             return attempt.finish(Err(Error::Disconnected {
                 source: Arc::new(closing),

@@ -197,8 +197,11 @@ impl Error {
             | Self::NoCommonProtocol { .. }
             | Self::CircuitOpen { .. } => true,
             Self::Deadline { phase, .. } => matches!(phase, Phase::Queue | Phase::Connect),
-            Self::Reset { code, by_server } => *by_server && *code == ErrorCode::REFUSED_STREAM,
-            Self::GoAway { unprocessed, .. } => *unprocessed,
+            Self::Reset { code, by_server } if *by_server => {
+                [ErrorCode::REFUSED_STREAM, ErrorCode::HTTP_1_1_REQUIRED].contains(code)
+            }
+            Self::Reset { .. } => false,
+            Self::GoAway { unprocessed, .. } => *unprocessed || self.requires_http1(),
             Self::Disconnected { sent, .. } | Self::Closed { sent } | Self::Internal { sent } => {
                 !sent
             }
@@ -209,6 +212,12 @@ impl Error {
             | Self::Truncated { .. }
             | Self::TooLarge { .. } => false,
         }
+    }
+
+    /// Whether the server wants the request over HTTP/1.1 (RFC 9113 §7): it has not acted on it.
+    pub(crate) fn requires_http1(&self) -> bool {
+        matches!(self, Self::Reset { code, by_server } | Self::GoAway { code, by_server, .. }
+            if *by_server && *code == ErrorCode::HTTP_1_1_REQUIRED)
     }
 
     /// Whether a later attempt may end otherwise. Says nothing of safety: see
@@ -365,10 +374,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_refused_streams_of_the_server_are_unprocessed_resets() {
+    fn only_what_the_server_refused_or_wants_otherwise_is_unprocessed() {
         let reset = |code, by_server| Error::Reset { code, by_server };
         assert!(reset(ErrorCode::REFUSED_STREAM, true).is_unprocessed());
         assert!(!reset(ErrorCode::REFUSED_STREAM, false).is_unprocessed());
+        assert!(reset(ErrorCode::HTTP_1_1_REQUIRED, true).is_unprocessed());
         assert!(!reset(ErrorCode(0x8), true).is_unprocessed());
     }
 

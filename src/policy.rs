@@ -9,6 +9,7 @@ pub(crate) mod budget;
 pub(crate) mod cap;
 pub(crate) mod choice;
 pub(crate) mod deadline;
+pub(crate) mod dialect;
 pub mod eviction;
 pub(crate) mod habit;
 pub(crate) mod health;

@@ -225,6 +225,11 @@ impl Attempt {
         self.inner().tries.faults > 0
     }
 
+    /// Whether the server has asked for HTTP/1.1 in answer to it.
+    pub(crate) fn wants_http1(&self) -> bool {
+        self.inner().tries.downgrades > 0
+    }
+
     /// From here on the connection that this attempt was on is not good enough.
     pub(crate) fn shun(&mut self) {
         let fetch = self.inner_mut();

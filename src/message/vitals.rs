@@ -25,6 +25,9 @@ pub(crate) struct Vitals {
     pub(crate) ping: Cell<Option<Duration>>,
     /// Streams that this side gave up.
     pub(crate) resets: Cell<u64>,
+    /// Exchanges that are over, of which the Pool has not heard yet; kept where each has the
+    /// connection to itself, so that nobody dials for what is on its way.
+    pub(crate) freed: Cell<u64>,
     /// Bytes on the wire, TLS included.
     pub(crate) sent: Cell<u64>,
     pub(crate) received: Cell<u64>,

@@ -47,6 +47,8 @@ pub(crate) struct Tries {
     pub(crate) faults: u32,
     /// Attempts answered 421.
     pub(crate) misdirected: u32,
+    /// Attempts that the server wanted over HTTP/1.1.
+    pub(crate) downgrades: u32,
 }
 
 impl Tries {
@@ -62,6 +64,7 @@ impl Tries {
         };
         *counter = counter.saturating_add(1);
         self.faults += u32::from(is_fault(error));
+        self.downgrades += u32::from(error.requires_http1());
     }
 
     /// Counts one more that ended with a response of this status.
@@ -78,6 +81,8 @@ impl Tries {
 pub(crate) struct Bounds {
     pub(crate) max_attempts: u32,
     pub(crate) max_refusals: u32,
+    /// Whether HTTP/1.1 will do.
+    pub(crate) accepts_http1: bool,
     /// From 0 to 1, drawn anew for each judgement.
     pub(crate) jitter: f64,
 }
@@ -89,10 +94,12 @@ pub(crate) struct Bounds {
 /// dial is final: the same address would fail again, and the caller should hear of it at once.
 /// Refusals have a bound of their own, for a server that ends a connection every few requests
 /// refuses a large burst many times before it is through. A request that had a connection to itself
-/// and broke it is the culprit, and stays at home.
+/// and broke it is the culprit, and stays at home. What the server wants over HTTP/1.1 goes again that
+/// way, once.
 pub(crate) fn judge(method: &Method, error: &Error, tries: Tries, bounds: Bounds) -> Verdict {
     let is_charged = !error.is_unprocessed();
     let again = match error {
+        error if error.requires_http1() => bounds.accepts_http1 && tries.downgrades <= 1,
         Error::Reset { code, .. } => !is_charged || is_calm(*code) && method.is_idempotent(),
         Error::Closed { .. } => !is_charged,
         Error::GoAway { .. } | Error::Disconnected { .. } | Error::Internal { .. } => {
@@ -108,6 +115,7 @@ pub(crate) fn judge(method: &Method, error: &Error, tries: Tries, bounds: Bounds
     }
     let most = match error {
         Error::GoAway { code, .. } | Error::Reset { code, .. } if is_calm(*code) => CALM_PAUSE,
+        error if error.requires_http1() => Duration::ZERO,
         // A fresh connection is all that it takes.
         Error::GoAway { .. } | Error::Disconnected { .. } | Error::Unresponsive { .. } => {
             Duration::ZERO
@@ -154,6 +162,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         max_attempts: 3,
         max_refusals: 5,
+        accepts_http1: false,
         jitter: 1.0,
     };
 
@@ -278,6 +287,33 @@ mod tests {
         first.count(&error);
         let verdict = judge(&Method::POST, &error, first, few(1));
         assert_eq!(verdict, Verdict::GiveUp, "retries are switched off");
+    }
+
+    #[test]
+    fn what_is_wanted_over_http_1_1_goes_that_way_once_and_free_of_charge() {
+        let goaway = Error::GoAway {
+            code: ErrorCode::HTTP_1_1_REQUIRED,
+            unprocessed: false,
+            by_server: true,
+        };
+        let bounds = Bounds {
+            accepts_http1: true,
+            ..BOUNDS
+        };
+        for error in [goaway, reset(ErrorCode::HTTP_1_1_REQUIRED)] {
+            assert_eq!(
+                judged(&Method::GET, &error),
+                Verdict::GiveUp,
+                "not accepted"
+            );
+            let mut tries = Tries::default();
+            tries.count(&error);
+            let verdict = judge(&Method::POST, &error, tries, bounds);
+            assert_eq!(verdict, again(Duration::ZERO, false));
+            tries.count(&error);
+            let verdict = judge(&Method::GET, &error, tries, bounds);
+            assert_eq!(verdict, Verdict::GiveUp, "it had its way");
+        }
     }
 
     #[test]

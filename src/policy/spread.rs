@@ -1,7 +1,8 @@
 //! When an origin gets one more connection.
 //!
 //! One session carries many streams, and a second one costs a socket and a handshake on both sides
-//! (RFC 9113 §9.1). So another is opened only where fetches have waited for a while.
+//! (RFC 9113 §9.1). So another is opened only where fetches have waited for a while. In HTTP/1.1
+//! there is one request at a time on a connection: each who waits gets one, up to the limit.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(crate) struct Facts {
     /// How long fetches wait before another is worth it.
     pub(crate) threshold: Duration,
     pub(crate) now: Instant,
+    /// Whether each connection is known to carry one fetch at a time.
+    pub(crate) is_serial: bool,
 }
 
 /// Whether to dial.
@@ -36,8 +39,17 @@ pub(crate) enum Another {
     Now,
 }
 
-/// Decides. One at a time: what the last one brought is seen before the next is dialled.
+/// Decides. One at a time: what the last one brought is seen before the next is dialled; unless it is
+/// known what it will bring.
 pub(crate) fn another(facts: Facts) -> Another {
+    if facts.is_serial {
+        let is_wanted = facts.dialing < facts.waiting;
+        let has_place = facts.open + facts.dialing < facts.conn_limit.max(1);
+        return match is_wanted && has_place {
+            true => Another::Now,
+            false => Another::No,
+        };
+    }
     if facts.waiting == 0 || facts.dialing > 0 {
         return Another::No;
     }
@@ -74,7 +86,25 @@ mod tests {
             youngest: Some(now),
             threshold: SECOND,
             now,
+            is_serial: false,
         }
+    }
+
+    #[test]
+    fn each_who_waits_gets_one_where_a_connection_carries_but_one() {
+        let mut facts = saturated(Instant::now());
+        (facts.is_serial, facts.conn_limit) = (true, 6);
+        (facts.waiting, facts.saturated_since) = (3, None);
+        for dialing in 0..3 {
+            facts.dialing = dialing;
+            assert_eq!(another(facts), Another::Now);
+        }
+        facts.dialing = 3;
+        assert_eq!(another(facts), Another::No, "one each is coming");
+        (facts.waiting, facts.open) = (9, 3);
+        assert_eq!(another(facts), Another::No, "there are six");
+        facts.open = 2;
+        assert_eq!(another(facts), Another::Now);
     }
 
     #[test]
@@ -117,17 +147,18 @@ mod tests {
         fn asked_again_when_it_said_it_is_time(
             waiting in 0usize..2, open in 0usize..4, dialing in 0usize..2, conn_limit in 0usize..4,
             saturated in prop::option::of(0u32..10), youngest in prop::option::of(0u32..10),
-            threshold in 0u32..10, at in 10u32..20,
+            threshold in 0u32..10, at in 10u32..20, is_serial: bool,
         ) {
             let start = Instant::now();
             let time = |seconds| start + SECOND * seconds;
             let facts = Facts {
-                waiting, open, dialing, conn_limit, threshold: SECOND * threshold, now: time(at),
+                waiting, open, dialing, conn_limit, threshold: SECOND * threshold, now: time(at), is_serial,
                 saturated_since: saturated.map(time), youngest: youngest.map(time),
             };
             let verdict = another(facts);
             if verdict != Another::No {
-                prop_assert!(waiting > 0 && dialing == 0 && open < conn_limit.max(1));
+                prop_assert!(waiting > dialing && open + dialing < conn_limit.max(1));
+                prop_assert!(is_serial || dialing == 0);
             }
             if let Another::At(at) = verdict {
                 prop_assert!(at > facts.now);

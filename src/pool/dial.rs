@@ -20,8 +20,9 @@ use crate::pool::Pool;
 use crate::pool::agenda::Errand;
 use crate::pool::record::breaker_limits;
 use crate::pool::seat::{Held, Seat};
+use crate::pool::site::Site;
 use crate::session::RESETS_TOLERATED;
-use crate::view::Change;
+use crate::view::{Change, Reason};
 
 impl Pool {
     /// Dials `origin`, now or when it may be.
@@ -36,7 +37,8 @@ impl Pool {
             Leave::Refuse { until } => return self.refuse(origin, until, now, ctx),
             Leave::Dial => {}
         }
-        let has_some = self.sites.get(origin).is_some_and(|site| site.steady() > 0);
+        let has_some = |site: &Site| site.steady() > 0 || site.coming() > 0;
+        let has_some = self.sites.get(origin).is_some_and(has_some);
         if has_some {
             return self.dial_further(origin, now, ctx);
         }
@@ -104,7 +106,7 @@ impl Pool {
             },
             permit: Some(permit),
             initial_streams: record.initial_streams(&config),
-            protocols: config.protocols_of(origin),
+            protocols: record.dialect.offer(config.protocols_of(origin), now),
             config,
             dialer: Arc::clone(&self.with.dialer),
             log: self.with.log.clone(),
@@ -166,6 +168,10 @@ impl Pool {
         seat.entry.opened = now;
         seat.entry.handshake = seat.vitals.handshake.get();
         record.protocol = seat.vitals.protocol.get();
+        if let Some(protocol) = record.protocol {
+            record.dialect.spoke(protocol, now);
+        }
+        let is_unwanted = record.dialect.needs_http1(now) && seat.is_multiplexed();
         record.round_trip = Some(seat.vitals.round_trip.get());
         seat.life.max_requests = learnt.into_iter().chain(config.max_requests).min();
         let age = config
@@ -181,6 +187,20 @@ impl Pool {
             );
         }
         self.publish(&id.origin, id.serial, || Change::Connected);
+        if is_unwanted {
+            // It was on its way when the server asked for another.
+            self.leave(&id.origin, id.serial, Reason::Http1Required);
+        }
+    }
+
+    /// The server has asked for HTTP/1.1 in answer to a fetch.
+    pub(super) fn demand_http1(&mut self, origin: &Origin) {
+        self.memory.entry(origin).dialect.require_http1(now());
+        let seats = self.sites.get(origin).map_or(&[][..], |site| &site.seats);
+        let unwanted = seats.iter().filter(|s| s.is_open && s.is_multiplexed());
+        for serial in unwanted.map(Seat::serial).collect::<Vec<_>>() {
+            self.leave(origin, serial, Reason::Http1Required);
+        }
     }
 
     /// A connection could not be opened, or ended before it had answered anything. Who waits goes on

@@ -22,7 +22,10 @@ impl Handler<ConnectionEvent> for Pool {
             News::Suspect => self.on_suspicion(id, true, ctx),
             News::Recovered => self.on_suspicion(id, false, ctx),
             News::Calm => self.on_calm(id),
-            News::Http1Required => self.memory.entry(&id.origin).needs_http1 = true,
+            News::Http1Required => {
+                let record = self.memory.entry(&id.origin);
+                record.dialect.require_http1(now());
+            }
             News::Draining { reason, goaway } => self.on_draining(id, (reason, goaway), ctx),
             News::Closed {
                 reason,
@@ -47,6 +50,8 @@ impl Pool {
     fn on_freed(&mut self, id: &ConnectionId, ctx: &mut Context<Self>) {
         if let Some(held) = self.connections.get_mut(&id.serial) {
             held.streams = held.streams.saturating_sub(1);
+            let freed = &held.vitals.freed;
+            freed.set(freed.get().saturating_sub(1));
             let is_first = held.vitals.answered.get() && !held.is_proven;
             held.is_proven |= is_first;
             if is_first {
@@ -159,6 +164,7 @@ impl Pool {
         self.account(&held, reason);
         if let Some(site) = self.sites.get_mut(&id.origin) {
             site.unseat(id.serial);
+            site.going = site.going.saturating_sub(1);
             // Fetches that it never told the end of.
             site.on_wire = site.on_wire.saturating_sub(held.streams);
         }

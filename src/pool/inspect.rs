@@ -92,7 +92,7 @@ impl Pool {
             round_trip: record.and_then(|record| record.round_trip),
             streams: record.and_then(|record| record.streams),
             requests_until_goaway: record.and_then(|record| record.habit.limit(now)),
-            needs_http1: record.is_some_and(|record| record.needs_http1),
+            needs_http1: record.is_some_and(|record| record.dialect.needs_http1(now)),
         }
     }
 }

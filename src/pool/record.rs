@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::error::Error;
 use crate::policy::breaker::{self, Breaker};
+use crate::policy::dialect::Dialect;
 use crate::policy::habit::Habit;
 use crate::policy::pace::Pace;
 use crate::policy::restart::Restarts;
@@ -22,8 +23,10 @@ pub(crate) struct Record {
     pub(crate) failure: Option<Arc<Error>>,
     /// After how many requests its server ends a connection.
     pub(crate) habit: Habit,
-    /// The protocol that it spoke last.
+    /// The protocol that it spoke last, however long ago.
     pub(crate) protocol: Option<Protocol>,
+    /// The protocol that it is expected to speak.
+    pub(crate) dialect: Dialect,
     /// What a round trip to it took last.
     pub(crate) round_trip: Option<Duration>,
     /// Streams that its server allowed last.
@@ -31,7 +34,6 @@ pub(crate) struct Record {
     /// How many streams it gets after it asked for calm.
     pub(crate) pace: Pace,
     complained: Option<Instant>,
-    pub(crate) needs_http1: bool,
     restarts: Restarts,
     /// No connection is started before, for the last ones crashed.
     pub(crate) rests_until: Option<Instant>,

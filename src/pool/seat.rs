@@ -7,7 +7,7 @@ use actix::Addr;
 
 use crate::connection::Connection;
 use crate::message::vitals::Vitals;
-use crate::origin::Origin;
+use crate::origin::{Origin, Protocol};
 use crate::policy::eviction::Entry;
 use crate::policy::slots::Slots;
 use crate::policy::wear::{self, Age, Life, Wear};
@@ -66,6 +66,12 @@ impl Seat {
     /// Whether it takes new fetches and is to go on doing so.
     pub(crate) fn is_steady(&self) -> bool {
         self.is_open && self.suspect_since.is_none() && self.retires.is_none()
+    }
+
+    /// Whether fetches share it, once that is known.
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        let protocol = self.vitals.protocol.get();
+        protocol.is_some_and(Protocol::is_multiplexed)
     }
 
     pub(crate) fn has_room(&self) -> bool {

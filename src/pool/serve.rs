@@ -1,14 +1,17 @@
 //! Bringing those who wait and the connections together.
 
+use std::time::Instant;
+
 use actix::Context;
 
 use crate::clock::now;
 use crate::message::Close;
 use crate::message::attempt::Attempt;
-use crate::origin::Origin;
+use crate::origin::{Origin, Protocol};
 use crate::policy::spread::{Another, Facts, another};
 use crate::pool::Pool;
 use crate::pool::agenda::Errand;
+use crate::pool::record::Record;
 use crate::pool::site::Site;
 use crate::view::{Change, Reason};
 
@@ -16,6 +19,9 @@ impl Pool {
     /// Takes a fetch in; it goes out at once if it can.
     pub(super) fn take(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
         let (origin, due) = (attempt.origin().clone(), attempt.watch().due());
+        if attempt.wants_http1() {
+            self.demand_http1(&origin);
+        }
         let shuns = attempt.shuns();
         let before = self.pending;
         let site = self.sites.entry(origin.clone()).or_default();
@@ -104,30 +110,65 @@ impl Pool {
         }
     }
 
-    /// Nobody can go out now: sees to one more connection, if it is time for one.
+    /// Nobody can go out now: sees to more connections, if it is time for some.
     fn widen(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
+        let coming = |pool: &Self| pool.sites.get(origin).map_or(0, Site::coming);
+        loop {
+            let before = coming(self);
+            self.widen_by_one(origin, ctx);
+            if coming(self) <= before {
+                return;
+            }
+        }
+    }
+
+    /// The protocol of an origin: of the connection that it has, or as remembered.
+    fn protocol_of(&self, origin: &Origin, now: Instant) -> Option<Protocol> {
+        let seats = self.sites.get(origin).map_or(&[][..], |site| &site.seats);
+        let spoken = seats.iter().filter(|seat| seat.is_steady());
+        let spoken = spoken.filter_map(|seat| seat.vitals.protocol.get()).next();
+        spoken.or_else(|| self.memory.get(origin)?.dialect.known(now))
+    }
+
+    /// Whether to dial as many as there are fetches waiting. A server that fails is tried by one.
+    fn fans_out(&self, origin: &Origin, protocol: Option<Protocol>) -> bool {
+        let is_wished = self.sites.get(origin).is_some_and(|site| site.is_wished);
+        let has_failed = |record: &Record| record.breaker.failures() > 0;
+        protocol.is_some_and(|p| !p.is_multiplexed())
+            && !is_wished
+            && !self.memory.get(origin).is_some_and(has_failed)
+    }
+
+    fn widen_by_one(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
+        let now = now();
+        let protocol = self.protocol_of(origin, now);
+        let is_serial = self.fans_out(origin, protocol);
         let Some(site) = self.sites.get_mut(origin) else {
             return;
         };
-        let (config, now) = (&self.with.config, now());
+        let config = &self.with.config;
+        let most = config.per_origin_concurrency.unwrap_or(usize::MAX);
         let since = *site.saturated_since.get_or_insert(now);
         if let Some(until) = site.hopes_until().filter(|until| now < *until) {
             return self.serve_at(origin, until, ctx);
         }
         let steady = site.seats.iter().filter(|seat| seat.is_steady());
         let verdict = another(Facts {
-            waiting: site.waiting.len(),
+            waiting: site.in_need().min(most.saturating_sub(site.on_wire)),
             open: match site.waits_to_be_alone() {
                 // Those at work may take long, and everyone else would wait behind this one.
                 true => 0,
+                // One request at a time is for the server's sake: there all sockets count.
+                false if is_serial => site.steady() + site.going,
                 false => site.steady(),
             },
             dialing: site.coming(),
-            conn_limit: config.conn_limit,
+            conn_limit: config.conn_limit_of(protocol),
             saturated_since: Some(since),
             youngest: steady.map(|seat| seat.entry.opened).max(),
             threshold: config.spread_after,
             now,
+            is_serial,
         });
         match verdict {
             Another::No => {}
@@ -169,10 +210,12 @@ impl Pool {
             return;
         };
         let steady = site.steady();
+        let limit = self.protocol_of(origin, now());
+        let limit = self.with.config.conn_limit_of(limit);
         let surplus = match site.goes_one_by_one() {
             // Each would need a connection anew.
             true => 0,
-            false => steady.saturating_sub(self.with.config.conn_limit),
+            false => steady.saturating_sub(limit),
         };
         if surplus == 0 && site.seats.iter().all(|seat| seat.retires.is_none()) {
             return;

@@ -20,6 +20,8 @@ pub(crate) struct Site {
     pub(crate) is_wished: bool,
     /// Fetches that are with a connection, draining ones included.
     pub(crate) on_wire: usize,
+    /// Connections that have left their seat and are not gone yet.
+    pub(crate) going: usize,
     /// Since when someone has always been waiting for a stream.
     pub(crate) saturated_since: Option<Instant>,
     /// When the agenda will next see to it.
@@ -34,6 +36,7 @@ impl Site {
     /// Takes a connection out.
     pub(crate) fn unseat(&mut self, serial: u64) -> Option<Seat> {
         let place = self.seats.iter().position(|seat| seat.serial() == serial)?;
+        self.going += 1;
         Some(self.seats.swap_remove(place))
     }
 
@@ -147,7 +150,15 @@ impl Site {
     }
 
     pub(crate) fn is_forgettable(&self) -> bool {
-        self.waiting.is_empty() && self.seats.is_empty() && !self.is_wished && self.on_wire == 0
+        let is_empty = self.waiting.is_empty() && self.seats.is_empty() && self.going == 0;
+        is_empty && !self.is_wished && self.on_wire == 0
+    }
+
+    /// Fetches that wait, less those whose connection has just come free and has yet to tell.
+    pub(crate) fn in_need(&self) -> usize {
+        let freed = self.seats.iter().map(|seat| seat.vitals.freed.get());
+        let freed = usize::try_from(freed.sum::<u64>()).unwrap_or(usize::MAX);
+        self.waiting.len().saturating_sub(freed)
     }
 
     /// Takes out the waiting fetches that `is_lost` picks.

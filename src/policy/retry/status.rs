@@ -60,6 +60,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         max_attempts: 3,
         max_refusals: 5,
+        accepts_http1: false,
         jitter: 1.0,
     };
 

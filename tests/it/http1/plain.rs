@@ -1,14 +1,10 @@
 //! Responses as they should be.
 
 use futures::future::join_all;
-use gannet::{Config, Engine, Protocol, Request};
+use gannet::{Protocol, Request};
 
-use crate::support::engine_with;
+use super::engine;
 use crate::support::script::{Host, OK, Then};
-
-fn engine() -> Engine {
-    engine_with(Config::default())
-}
 
 #[tokio::test]
 async fn a_connection_is_kept_and_its_requests_are_numbered() {

@@ -10,7 +10,6 @@ use crate::support::engine_with;
 use crate::support::peer::{Host, Peer, REFUSED_STREAM, field, plain};
 
 const CALM: u32 = 11;
-const HTTP_1_1_REQUIRED: u32 = 13;
 const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 const MISDIRECTED: StatusCode = StatusCode::MISDIRECTED_REQUEST;
 
@@ -256,22 +255,4 @@ async fn a_get_that_was_asked_for_calm_comes_back() {
     answer_one(&mut peer).await;
     let receipt = got(asked).await.receipt;
     assert_eq!((receipt.connection, receipt.attempts), (1, 2));
-}
-
-#[tokio::test]
-async fn an_origin_that_wants_http1_is_known_by_it() {
-    let (host, engine) = (Host::bind().await, engine());
-    let mut peer = warm(&engine, &host, &[]).await;
-    assert!(!engine.snapshot().await.origins[0].needs_http1);
-    let asked = ask(&engine, host.get());
-    let stream = peer.expect_request().await;
-    peer.reset(stream, HTTP_1_1_REQUIRED).await;
-    let answer = told(asked).await;
-    let wanted = ErrorCode::HTTP_1_1_REQUIRED;
-    assert!(
-        matches!(answer, Err(Error::Reset { code, by_server: true }) if code == wanted),
-        "{answer:?}"
-    );
-    let is_known = |s: &gannet::view::Snapshot| s.origins[0].needs_http1;
-    shown(&engine, "the wish", is_known).await;
 }

@@ -25,6 +25,8 @@ use tokio::time::timeout;
 
 pub(crate) use books::Books;
 
+use super::script::Line;
+
 /// Frame types (RFC 9113 §6).
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -163,6 +165,13 @@ impl Host {
         assert!(peer.arrived.starts_with(PREFACE), "{:?}", peer.arrived);
         peer.arrived.advance(PREFACE.len());
         peer
+    }
+
+    /// The next connection, which is to speak HTTP/1.1.
+    pub(crate) async fn accept_http1(&self) -> Line {
+        let accepted = timeout(PATIENCE, self.listener.accept()).await;
+        let (tcp, _) = accepted.expect("no connection came").expect("a socket");
+        Line::new(tcp)
     }
 
     /// The next connection, SETTINGS exchanged.

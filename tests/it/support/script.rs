@@ -139,8 +139,14 @@ impl Host {
                 books.most.fetch_max(open, Ordering::SeqCst);
                 let (books, answer) = (books.clone(), Arc::clone(&answer));
                 tokio::spawn(async move {
-                    Line::new(tcp).answer_all(number, &books, &*answer).await;
+                    let mut line = Line::new(tcp);
+                    let then = line.answer_all(number, &books, &*answer).await;
+                    // Its own end counts, not when it sees the other's.
                     books.open.fetch_sub(1, Ordering::SeqCst);
+                    match then {
+                        Then::Break => line.cut(),
+                        _ => line.finish().await,
+                    }
                 });
             }
         });
@@ -149,33 +155,41 @@ impl Host {
 }
 
 impl Line {
-    fn new(tcp: TcpStream) -> Self {
+    pub(crate) fn new(tcp: TcpStream) -> Self {
         tcp.set_nodelay(true).expect("a socket");
         let arrived = BytesMut::new();
         Self { tcp, arrived }
     }
 
-    async fn answer_all<F>(mut self, number: usize, seen: &Seen, answer: &F)
+    /// Until the client leaves, or an answer is the last.
+    async fn answer_all<F>(&mut self, number: usize, seen: &Seen, answer: &F) -> Then
     where
         F: Fn(usize, usize, &Asked) -> (Vec<u8>, Then),
     {
         for request in 1.. {
             let Some(asked) = self.next().await else {
-                return;
+                break;
             };
             seen.requests.fetch_add(1, Ordering::SeqCst);
             let (bytes, then) = answer(number, request, &asked);
             self.say(bytes).await;
             match then {
                 Then::Keep => {}
-                Then::Close => return self.finish().await,
-                Then::Break => return self.cut(),
                 Then::Hang => {
                     let _ = self.is_closed_within(PATIENCE).await;
-                    return;
+                    break;
                 }
+                then => return then,
             }
         }
+        Then::Close
+    }
+
+    /// Waits until something has come.
+    pub(crate) async fn stir(&mut self) {
+        let read = timeout(PATIENCE, self.read()).await;
+        read.expect("nothing came")
+            .expect("closed before a request");
     }
 
     pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {

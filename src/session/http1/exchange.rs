@@ -1,0 +1,225 @@
+//! One request and its response.
+
+use std::error::Error as _;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::error::Error;
+use crate::message::vitals::bump;
+use crate::origin::Protocol;
+use crate::session::Head;
+use crate::session::http1::Shared;
+use crate::session::http1::fault::{broken, cause, disconnected_by, unsent};
+use crate::session::http1::head::{Framing, framing};
+use crate::session::known::disconnected;
+use crate::view::Reason;
+
+/// One request and its response.
+pub(crate) struct Exchange {
+    number: u32,
+    shared: Rc<Shared>,
+    method: Method,
+    incoming: Coming,
+    framing: Framing,
+    /// Body bytes so far.
+    got: u64,
+    trailers: Option<HeaderMap>,
+}
+
+/// A response's head on its way.
+type Sending = dyn Future<Output = hyper::Result<http::Response<Incoming>>>;
+
+enum Coming {
+    Head(Pin<Box<Sending>>),
+    Body(Incoming),
+    /// Nothing more.
+    Over,
+}
+
+impl Exchange {
+    /// The request has been handed to hyper as `sending`.
+    pub(super) fn new(
+        shared: Rc<Shared>,
+        method: Method,
+        sending: impl Future<Output = hyper::Result<http::Response<Incoming>>> + 'static,
+    ) -> Self {
+        Self {
+            number: shared.requests.get(),
+            shared,
+            method,
+            incoming: Coming::Head(Box::pin(sending)),
+            framing: Framing::Nothing,
+            got: 0,
+            trailers: None,
+        }
+    }
+
+    /// The number of the request on its connection.
+    pub(in crate::session) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(in crate::session) fn is_partial(&self) -> bool {
+        self.framing == Framing::Close
+    }
+
+    pub(in crate::session) fn trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    pub(in crate::session) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Head, Error>> {
+        let Coming::Head(sending) = &mut self.incoming else {
+            return Poll::Ready(Err(Error::Internal { sent: true }));
+        };
+        let response = ready!(sending.as_mut().poll(cx));
+        let response = response.map_err(|e| self.failed_at_head(&e))?;
+        let (head, body) = response.into_parts();
+        self.framing = framing(&self.method, &head).map_err(|e| self.failed(e))?;
+        // Whatever becomes of the rest, there is a server.
+        self.shared.known.vitals.answered.set(true);
+        self.incoming = Coming::Body(body);
+        Poll::Ready(Ok(Head {
+            status: head.status,
+            headers: head.headers,
+            protocol: match head.version {
+                Version::HTTP_10 => Protocol::Http10,
+                _ => Protocol::Http11,
+            },
+            raw: Some(self.shared.heads.borrow_mut().take()),
+        }))
+    }
+
+    pub(in crate::session) fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Error>> {
+        loop {
+            let Coming::Body(body) = &mut self.incoming else {
+                return Poll::Ready(Ok(None));
+            };
+            let Some(frame) = ready!(Pin::new(body).poll_frame(cx)) else {
+                return Poll::Ready(self.end().map(|()| None));
+            };
+            let frame = frame.map_err(|e| self.failed_at_body(&e))?;
+            match frame.into_data() {
+                Ok(piece) => {
+                    self.got += piece.len() as u64;
+                    return Poll::Ready(Ok(Some(piece)));
+                }
+                Err(frame) => self.trailers = frame.into_trailers().ok(),
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        match self.framing {
+            Framing::Length(length) if length != self.got => Err(self.failed(self.truncated())),
+            _ => {
+                self.incoming = Coming::Over;
+                Ok(())
+            }
+        }
+    }
+
+    fn truncated(&self) -> Error {
+        Error::Truncated {
+            got: self.got,
+            expected: match self.framing {
+                Framing::Length(length) => Some(length),
+                _ => None,
+            },
+        }
+    }
+
+    fn failed_at_head(&mut self, error: &hyper::Error) -> Error {
+        if error.is_canceled() {
+            // hyper looks for what came unasked before it sends anything.
+            let is_theirs = error.source().is_some_and(|e| e.is::<hyper::Error>());
+            if is_theirs {
+                self.shared.known.part(Reason::Fault);
+            }
+            return self.failed(match is_theirs && self.number == 1 {
+                true => broken(error),
+                false => unsent("it was closed before the request could be sent"),
+            });
+        }
+        if let Some(error) = self.known_better() {
+            return self.failed(error);
+        }
+        let has_begun = self.shared.heads.borrow().has_begun();
+        let is_cut = error.is_incomplete_message()
+            || cause(error).is_some_and(|e| e.kind() == io::ErrorKind::UnexpectedEof);
+        self.failed(match cause(error) {
+            _ if is_cut && has_begun => self.truncated(),
+            Some(source) => disconnected_by(source, true),
+            None if error.is_parse() => broken(error),
+            None => disconnected(
+                io::ErrorKind::UnexpectedEof,
+                "it was closed without an answer",
+            ),
+        })
+    }
+
+    fn failed_at_body(&mut self, error: &hyper::Error) -> Error {
+        if let Some(error) = self.known_better() {
+            return self.failed(error);
+        }
+        let source = cause(error);
+        self.failed(match source.map(io::Error::kind) {
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => broken(error),
+            Some(io::ErrorKind::UnexpectedEof) | None => self.truncated(),
+            Some(_) => source.map_or_else(|| self.truncated(), |e| disconnected_by(e, true)),
+        })
+    }
+
+    /// What hyper has no word for.
+    fn known_better(&self) -> Option<Error> {
+        let heads = self.shared.heads.borrow();
+        let dead = self.shared.known.fate.get();
+        let dead = dead.filter(|e| matches!(e, Error::Unresponsive { .. }));
+        heads.fault().or(dead).cloned()
+    }
+
+    /// Notes that the session goes with this.
+    fn failed(&mut self, error: Error) -> Error {
+        self.incoming = Coming::Over;
+        self.shared.is_abandoned.set(true);
+        let known = &self.shared.known;
+        match &error {
+            Error::Protocol { .. } | Error::Truncated { .. } => known.part(Reason::Fault),
+            Error::Disconnected { sent: false, .. } => self.shared.part(),
+            _ => {
+                known.part(Reason::Broken);
+                known.doom(error.clone());
+            }
+        }
+        error
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        if !matches!(self.incoming, Coming::Over) {
+            shared.is_abandoned.set(true);
+            shared.known.part(Reason::Abandoned);
+            bump(&shared.known.vitals.resets, 1);
+        }
+        shared.is_busy.set(false);
+        bump(&shared.known.vitals.freed, 1);
+        if let Some(waker) = shared.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+}
