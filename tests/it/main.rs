@@ -10,6 +10,5 @@ mod peer;
 mod pool;
 mod real;
 mod redirect;
-mod replies;
 mod support;
 mod tls;

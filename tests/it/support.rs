@@ -1,7 +1,6 @@
 //! Engines and servers for the tests.
 
 pub(crate) mod peer;
-pub(crate) mod replies;
 pub(crate) mod script;
 
 use gannet::config::Trust;
