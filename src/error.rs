@@ -315,15 +315,9 @@ impl fmt::Display for Error {
                     "not dialled again before {retry_in:?} have passed: {cause}"
                 )
             }
-            Self::Unresponsive { ailment, after } => match ailment {
-                Ailment::NoAnswer => write!(f, "the connection is dead: no frame within {after:?}"),
-                Ailment::WriteStalled => {
-                    write!(
-                        f,
-                        "the connection is dead: nothing could be written for {after:?}"
-                    )
-                }
-            },
+            Self::Unresponsive { ailment, after } => {
+                write!(f, "the connection is dead: {ailment} {after:?}")
+            }
             Self::Reset { code, by_server } => match by_server {
                 true => write!(f, "the server reset the stream: {code}"),
                 false => write!(f, "the stream was faulty: {code}"),

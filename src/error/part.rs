@@ -82,3 +82,13 @@ impl fmt::Display for Phase {
         })
     }
 }
+
+/// As it reads before the time that passed.
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoAnswer => "no frame within",
+            Self::WriteStalled => "nothing could be written for",
+        })
+    }
+}

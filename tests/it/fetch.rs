@@ -6,7 +6,7 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use gannet::error::Part;
 use gannet::response::Protocol;
-use gannet::{Engine, Error, Fetch, Request};
+use gannet::{Engine, Error, Fetch, Protocols, Request};
 use gannet_testbed::{Testbed, verify};
 
 use crate::support::{config, engine, engine_with, testbed};
@@ -152,10 +152,6 @@ async fn bad_requests_are_refused_before_any_socket_opens() {
             Request::get(format!("https://{}/", "a".repeat(300))),
             Part::Host,
         ),
-        (
-            Request::get(format!("http://127.0.0.1:{port}/")),
-            Part::Scheme,
-        ),
     ] {
         let answer = engine.fetch(request).await;
         assert!(
@@ -253,14 +249,19 @@ async fn an_unknown_certificate_is_refused_and_a_wrong_name_too() {
 }
 
 #[tokio::test]
-async fn a_server_without_http2_is_told_from_one_that_fails() {
+async fn a_server_without_http2_is_asked_in_http_1_or_told_from_one_that_fails() {
     let testbed = Testbed::builder()
         .alpn(&["http/1.1"])
         .start()
         .expect("a free port");
-    let answer = engine(&testbed).fetch(Request::get(testbed.url("/"))).await;
-    assert!(
-        matches!(answer, Err(Error::NoCommonProtocol { chosen: None, .. })),
-        "{answer:?}"
-    );
+    let engine = engine(&testbed);
+    let get = || Request::get(testbed.url("/bytes/100"));
+    let response = engine.fetch(get()).await.expect("HTTP/1.1 will do");
+    assert_eq!(response.protocol, Protocol::Http11);
+    assert!(verify("/bytes/100", &response.body));
+    let answer = engine.fetch(get().protocols(Protocols::HTTP2)).await;
+    let Err(Error::NoCommonProtocol { offered, chosen }) = &answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!((&**offered, chosen), ("h2", &None));
 }

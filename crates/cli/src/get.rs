@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use gannet::error::Part;
 use gannet::{Engine, Error, Response, Target};
 
 use crate::args::GetArgs;
