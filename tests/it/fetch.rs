@@ -6,7 +6,7 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use gannet::error::Part;
 use gannet::response::Protocol;
-use gannet::{Engine, Error, Fetch, Request};
+use gannet::{Engine, Error, Fetch, Protocols, Request};
 use gannet_testbed::{Testbed, verify};
 
 use crate::support::{config, engine, engine_with, testbed};
@@ -152,10 +152,6 @@ async fn bad_requests_are_refused_before_any_socket_opens() {
             Request::get(format!("https://{}/", "a".repeat(300))),
             Part::Host,
         ),
-        (
-            Request::get(format!("http://127.0.0.1:{port}/")),
-            Part::Scheme,
-        ),
     ] {
         let answer = engine.fetch(request).await;
         assert!(
@@ -258,7 +254,8 @@ async fn a_server_without_http2_is_told_from_one_that_fails() {
         .alpn(&["http/1.1"])
         .start()
         .expect("a free port");
-    let answer = engine(&testbed).fetch(Request::get(testbed.url("/"))).await;
+    let request = Request::get(testbed.url("/")).protocols(Protocols::HTTP2);
+    let answer = engine(&testbed).fetch(request).await;
     assert!(
         matches!(answer, Err(Error::NoCommonProtocol { chosen: None, .. })),
         "{answer:?}"
