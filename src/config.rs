@@ -6,7 +6,7 @@
 //! | response bytes in flight | `max_connections` × `connection_window` |
 //! | response bytes assembled | fetches in flight × `max_body` × 2, for a buffer grows by doubling |
 //! | fetches waiting for a connection | arbiters × `max_pending` |
-//! | TLS sessions kept | `tls.sessions`, at about 8 KiB each |
+//! | TLS sessions kept | `tls.sessions`, at about 5 KiB each, or 200 KiB of a hostile server |
 //! | origins remembered | arbiters × `max_origins`, at about 300 bytes each |
 //! | time of one fetch | `deadline` |
 //! | time a dead connection is used | `silence_timeout`; it is closed `ping_timeout` later |

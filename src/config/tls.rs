@@ -38,9 +38,9 @@ pub struct TlsConfig {
     /// [`Config::connect_to`](crate::Config::connect_to). Default: the URL's host.
     pub server_name: Option<String>,
     /// Servers whose sessions are kept to be resumed, which saves a signature on both sides and,
-    /// in TLS 1.2, a round trip; the one kept longest is forgotten. 0 switches resumption off.
-    /// Default 1,000, at about 8 KiB each; a hostile server can make it 600 KiB. Kept are names
-    /// without ports: whoever holds a name is one server.
+    /// in TLS 1.2, a round trip; the one unused longest is forgotten. 0 switches resumption off.
+    /// Default 1,000, at about 5 KiB each; a hostile server can make it 200 KiB. One name is one
+    /// server, whatever the port and the way there.
     pub sessions: usize,
     /// Appends the secrets of each connection to the file that `SSLKEYLOGFILE` names, if it is set
     /// at the first handshake. Whoever reads it can read everything; for debugging. Default: false.

@@ -2,6 +2,7 @@
 
 mod facts;
 mod fault;
+mod sessions;
 mod setup;
 mod verify;
 

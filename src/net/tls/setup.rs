@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{ClientSessionMemoryCache, Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::version::{TLS12, TLS13};
@@ -11,12 +11,8 @@ use rustls::{ClientConfig, Error, KeyLogFile, RootCertStore, SupportedProtocolVe
 use rustls_platform_verifier::Verifier as System;
 
 use crate::config::{TlsConfig, TlsVersion, Trust};
+use crate::net::tls::sessions::Sessions;
 use crate::net::tls::verify::{AcceptAny, AcceptAnyName};
-
-/// Tickets that rustls keeps of one server.
-const TICKETS: usize = 8;
-/// The store takes its room at once; who keeps more servers than this has a mistake in it.
-const MOST_SERVERS: usize = 100_000;
 
 pub(super) fn client(config: &TlsConfig) -> Result<ClientConfig, Error> {
     let provider = Arc::new(provider());
@@ -32,9 +28,9 @@ pub(super) fn client(config: &TlsConfig) -> Result<ClientConfig, Error> {
         }
         None => builder.with_no_client_auth(),
     };
-    client.resumption = match config.sessions.min(MOST_SERVERS) {
+    client.resumption = match config.sessions {
         0 => Resumption::disabled(),
-        servers => Resumption::store(Arc::new(ClientSessionMemoryCache::new(servers * TICKETS))),
+        servers => Resumption::store(Arc::new(Sessions::new(servers))),
     };
     if config.key_log {
         client.key_log = Arc::new(KeyLogFile::new());
