@@ -1,13 +1,14 @@
 //! What a URL says: the [`Origin`] to connect to, which is the pool key, and the [`Target`] to ask
 //! it for.
 
+mod convert;
 mod egress;
 mod protocol;
+mod proxy;
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use http::Uri;
@@ -16,6 +17,7 @@ use url::{Host, Url};
 
 pub use crate::origin::egress::Egress;
 pub use crate::origin::protocol::{Protocol, Protocols};
+pub use crate::origin::proxy::{Proxy, ProxyScheme};
 
 use crate::error::{Error, Part};
 
@@ -272,55 +274,6 @@ fn checked_host(url: &Url) -> Result<Box<str>, Error> {
         Some(Host::Ipv4(address)) => Ok(address.to_string().into()),
         Some(Host::Ipv6(address)) => Ok(address.to_string().into()),
         None => Err(Error::bad(Part::Host, "it is missing")),
-    }
-}
-
-impl FromStr for Target {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::parse(text)
-    }
-}
-
-/// The origin of any URL in it.
-impl FromStr for Origin {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Ok(Target::parse(text)?.origin)
-    }
-}
-
-impl TryFrom<&str> for Target {
-    type Error = Error;
-
-    fn try_from(text: &str) -> Result<Self, Error> {
-        Self::parse(text)
-    }
-}
-
-impl TryFrom<&String> for Target {
-    type Error = Error;
-
-    fn try_from(text: &String) -> Result<Self, Error> {
-        Self::parse(text)
-    }
-}
-
-impl TryFrom<String> for Target {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        Self::parse(&text)
-    }
-}
-
-impl TryFrom<Url> for Target {
-    type Error = Error;
-
-    fn try_from(url: Url) -> Result<Self, Error> {
-        Self::try_from(&url)
     }
 }
 
