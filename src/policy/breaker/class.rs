@@ -7,7 +7,7 @@ use crate::error::Error;
 pub(crate) enum Class {
     /// It may pass soon.
     Unreachable,
-    /// Certificate or protocol: the same next time.
+    /// Certificate, protocol, or a proxy's refusal: the same next time.
     Settled,
     /// The engine's own doing or timing, which says nothing of the origin.
     Internal,
@@ -19,6 +19,11 @@ pub(crate) fn class_of(error: &Error) -> Class {
         // A handshake that was cut short is a server that went away.
         Error::Tls { fault, .. } if fault.is_settled() => Class::Settled,
         Error::NoCommonProtocol { .. } => Class::Settled,
+        // A proxy that forbids will forbid again; 5xx says that it could not reach the origin.
+        Error::Proxy {
+            status: Some(status),
+            ..
+        } if !status.is_server_error() => Class::Settled,
         Error::Tls { .. }
         | Error::Resolve { .. }
         | Error::Connect { .. }
@@ -36,6 +41,7 @@ pub(crate) fn class_of(error: &Error) -> Class {
 mod tests {
     use super::*;
     use crate::error::{ErrorCode, TlsFault};
+    use http::StatusCode;
     use std::io;
     use std::sync::Arc;
     use std::time::Duration;
@@ -53,6 +59,18 @@ mod tests {
         let (offered, chosen) = ("h2".into(), None);
         let no_protocol = Error::NoCommonProtocol { offered, chosen };
         assert_eq!(class_of(&no_protocol), Class::Settled);
+        for (status, class) in [
+            (
+                Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED),
+                Class::Settled,
+            ),
+            (Some(StatusCode::FORBIDDEN), Class::Settled),
+            (Some(StatusCode::BAD_GATEWAY), Class::Unreachable),
+            (None, Class::Unreachable),
+        ] {
+            let detail = "".into();
+            assert_eq!(class_of(&Error::Proxy { status, detail }), class);
+        }
         let (code, by_server) = (ErrorCode(0), true);
         let (after, sent) = (Duration::ZERO, false);
         let unprocessed = true;
