@@ -36,9 +36,10 @@ const DATA_FRAME_BUDGET: usize = 64 << 20;
 /// Sent per turn, so that one upload does not book the connection's whole window.
 const UPLOAD_STEP: usize = 64 << 10;
 
-/// Headers that belong to one hop of HTTP/1.1 and are malformed in HTTP/2 (RFC 9113 §8.2.2).
-const HOP_BY_HOP: [HeaderName; 5] = [
+/// Headers that belong to one hop: malformed in HTTP/2 (RFC 9113 §8.2.2), or for a proxy alone.
+const HOP_BY_HOP: [HeaderName; 6] = [
     header::CONNECTION,
+    header::PROXY_AUTHORIZATION,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("keep-alive"),
