@@ -10,6 +10,9 @@
 //! | time of one fetch | `deadline` |
 //! | time a dead connection is used | `silence_timeout`; it is closed `ping_timeout` later |
 
+mod noproxy;
+mod proxy;
+
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -18,7 +21,10 @@ use http::StatusCode;
 
 pub use rustls::pki_types::CertificateDer;
 
-use crate::origin::{Origin, Protocol, Protocols};
+pub use crate::config::noproxy::NoProxy;
+pub use crate::config::proxy::ProxyRules;
+
+use crate::origin::{Egress, Origin, Protocol, Protocols};
 
 /// Limits and settings of an engine. A number of 0 counts as 1 where nothing could be fetched
 /// otherwise.
@@ -157,6 +163,8 @@ pub struct Config {
     /// Other places to connect to, asked before `resolve`; the first match counts. The name in
     /// the certificate and in the request stays the URL's. Default: none.
     pub connect_to: Vec<ConnectTo>,
+    /// The proxies to go through. Default: none, whatever the environment says.
+    pub proxy: ProxyRules,
 }
 
 /// Where trust in a server's certificate comes from.
@@ -254,17 +262,18 @@ impl Default for Config {
             prior_knowledge: PriorKnowledge::None,
             resolve: Vec::new(),
             connect_to: Vec::new(),
+            proxy: ProxyRules::none(),
         }
     }
 }
 
 impl PriorKnowledge {
-    /// Whether `origin` is known to speak HTTP/2 in cleartext.
+    /// Whether `origin` is known to speak HTTP/2 in cleartext, by whatever way it is reached.
     #[must_use]
     pub fn covers(&self, origin: &Origin) -> bool {
         match self {
             Self::None => false,
-            Self::Origins(origins) => origins.contains(origin),
+            Self::Origins(origins) => origins.contains(&origin.by(Egress::default())),
             Self::All => true,
         }
     }

@@ -80,7 +80,7 @@ impl Attempt {
         config: &Config,
         pass: Pass,
     ) -> Result<Self, (Caller, Error)> {
-        let (target, origin) = match (request.check(), request.origin()) {
+        let (target, origin) = match (request.check(), config.origin_of(&request)) {
             (Ok(target), Ok(origin)) => (target.clone(), origin),
             (Err(error), _) | (_, Err(error)) => return Err((caller, error)),
         };
