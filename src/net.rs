@@ -5,6 +5,7 @@ pub(crate) mod dns;
 pub(crate) mod last_word;
 pub(crate) mod linger;
 pub(crate) mod meter;
+pub(crate) mod proxy;
 pub(crate) mod tls;
 
 pub(crate) use dial::Dialer;
