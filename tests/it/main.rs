@@ -6,5 +6,6 @@ mod fetch;
 mod limits;
 mod peer;
 mod pool;
+mod proxy;
 mod real;
 mod support;
