@@ -192,7 +192,7 @@ impl Handler<Failed> for Agent {
         {
             match self.with.redirect(&attempt, response) {
                 redirect::Verdict::Follow(request) => {
-                    attempt.follow(*request, response, now);
+                    attempt.follow(*request, response, now, &self.with.config);
                     return self.with.go_on(attempt, ctx);
                 }
                 redirect::Verdict::Refuse(error) => return attempt.answer(Err(error)),

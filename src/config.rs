@@ -13,6 +13,8 @@
 
 mod tls;
 mod address;
+mod noproxy;
+mod proxy;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +26,9 @@ pub use crate::config::tls::{CertificateDer, Identity, TlsConfig, TlsVersion, Tr
 
 pub use crate::config::address::AddressPolicy;
 
-use crate::origin::{Origin, Protocol, Protocols};
+pub use crate::config::noproxy::NoProxy;
+pub use crate::config::proxy::ProxyRules;
+use crate::origin::{Egress, Origin, Protocol, Protocols};
 use crate::request::Redirects;
 
 /// Limits and settings of an engine. A number of 0 counts as 1 where nothing could be fetched
@@ -181,6 +185,8 @@ pub struct Config {
     /// Other places to connect to, asked before `resolve`; the first match counts. The name in
     /// the certificate and in the request stays the URL's. Default: none.
     pub connect_to: Vec<ConnectTo>,
+    /// The proxies to go through. Default: none, whatever the environment says.
+    pub proxy: ProxyRules,
 }
 
 /// Which `http` origins are known to speak HTTP/2 in cleartext.
@@ -270,17 +276,18 @@ impl Default for Config {
             interface: None,
             resolve: Vec::new(),
             connect_to: Vec::new(),
+            proxy: ProxyRules::none(),
         }
     }
 }
 
 impl PriorKnowledge {
-    /// Whether `origin` is known to speak HTTP/2 in cleartext.
+    /// Whether `origin` is known to speak HTTP/2 in cleartext, by whatever way it is reached.
     #[must_use]
     pub fn covers(&self, origin: &Origin) -> bool {
         match self {
             Self::None => false,
-            Self::Origins(origins) => origins.contains(origin),
+            Self::Origins(origins) => origins.contains(&origin.by(Egress::default())),
             Self::All => true,
         }
     }

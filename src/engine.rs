@@ -99,8 +99,9 @@ impl Engine {
             let Inner { with, .. } = &*inner;
             let (request, accepted) = (Arc::new(request), now());
             // A faulty request has no origin; any Agent can tell its sender so.
-            let shard = request
-                .origin()
+            let shard = with
+                .config
+                .origin_of(&request)
                 .map_or(0, |origin| with.inside.routes.shard_of(&origin));
             while let Some(agent) = with.residents.of(shard) {
                 let (caller, answer) = oneshot::channel();

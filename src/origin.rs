@@ -4,6 +4,7 @@
 mod egress;
 mod protocol;
 mod target;
+mod proxy;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use crate::origin::egress::Egress;
 pub use crate::origin::protocol::{Protocol, Protocols};
+pub use crate::origin::proxy::{Proxy, ProxyScheme};
 pub use crate::origin::target::Target;
 
 use crate::error::Error;

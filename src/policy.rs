@@ -23,4 +23,5 @@ pub(crate) mod restart;
 pub(crate) mod retry;
 pub(crate) mod slots;
 pub(crate) mod spread;
+pub(crate) mod way;
 pub(crate) mod wear;

@@ -8,7 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, uri::Authority};
 
 use crate::error::{Error, Part};
-use crate::origin::{Egress, Origin, Protocols, Target};
+use crate::origin::{Egress, Origin, Protocols, Proxy, Target};
 
 /// Most header values of one request; servers refuse far fewer, and header maps have a limit too.
 const MAX_HEADERS: usize = 8_192;
@@ -37,6 +37,7 @@ pub struct Request {
     body: Bytes,
     overrides: Overrides,
     egress: Egress,
+    names_proxy: bool,
     retry_statuses: Option<Vec<StatusCode>>,
 }
 
@@ -92,6 +93,7 @@ impl Request {
             body: Bytes::new(),
             overrides: Overrides::default(),
             egress: Egress::default(),
+            names_proxy: false,
             retry_statuses: None,
         }
     }
@@ -117,7 +119,8 @@ impl Request {
     /// Appends a header; several of one name are all sent, in order.
     ///
     /// `Host` replaces the authority that the URL names. Headers that HTTP/2 forbids
-    /// (`Connection` and its kin, RFC 9113 §8.2.2) are not sent.
+    /// (`Connection` and its kin, RFC 9113 §8.2.2) are not sent, nor is `Proxy-Authorization`,
+    /// which is no origin's business: see [`Proxy`].
     #[must_use]
     pub fn header<N, V>(mut self, name: N, value: V) -> Self
     where
@@ -218,6 +221,14 @@ impl Request {
         self
     }
 
+    /// The proxy to go through; `None`: none at all. Default: the engine's `proxy`.
+    #[must_use]
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.egress.proxy = proxy.into();
+        self.names_proxy = true;
+        self
+    }
+
     /// The checked URL, or the first fault of the request.
     ///
     /// # Errors
@@ -263,7 +274,8 @@ impl Request {
         self.retry_statuses.as_ref()
     }
 
-    /// The pool key of its fetch.
+    /// The pool key of its fetch, as far as the request alone decides on it;
+    /// [`Config::origin_of`](crate::Config::origin_of) has the rest.
     ///
     /// # Errors
     ///
@@ -291,8 +303,14 @@ impl Request {
             body,
             overrides: self.overrides,
             egress: self.egress.clone(),
+            names_proxy: self.names_proxy,
             retry_statuses: self.retry_statuses.clone(),
         }
+    }
+
+    /// Whether it decides on the proxy itself.
+    pub(crate) fn names_proxy(&self) -> bool {
+        self.names_proxy
     }
 
     /// A `Host` of the caller's becomes `:authority`, which has no userinfo (RFC 9113 §8.3.1).

@@ -108,12 +108,14 @@ pub enum RetryReason {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Peer {
-    /// Its address.
+    /// Its address; the proxy's, where there is one.
     pub address: SocketAddr,
     /// This side's address.
     pub local: Option<SocketAddr>,
     /// The addresses that were tried besides, in order.
     pub passed: Vec<Passed>,
+    /// The proxy between, as a URL without credentials.
+    pub proxy: Option<String>,
     /// What TLS agreed on; `None` in cleartext.
     pub tls: Option<TlsFacts>,
     /// What the steps of the dial took.
@@ -157,6 +159,8 @@ pub struct DialTimes {
     pub resolve: Duration,
     /// The TCP handshake.
     pub tcp: Duration,
+    /// Having a proxy open the way, TLS with it included.
+    pub proxy: Duration,
     /// The TLS handshake.
     pub tls: Duration,
     /// From the start until the first request could leave.

@@ -86,7 +86,7 @@ pub(crate) async fn open(
     match dialed.protocol {
         Protocol::Http2 => http2::open(dialed.io, config, initial_streams, known).await,
         Protocol::Http10 | Protocol::Http11 => {
-            http1::open(dialed.io, config, dialed.absolute, known).await
+            http1::open(dialed.io, config, dialed.forwarded, known).await
         }
     }
 }

@@ -94,7 +94,7 @@ impl Attempt {
         config: &Config,
         pass: Pass,
     ) -> Result<Self, (Caller, Error)> {
-        let (target, origin) = match (request.check(), request.origin()) {
+        let (target, origin) = match (request.check(), config.origin_of(&request)) {
             (Ok(target), Ok(origin)) => (target.clone(), origin),
             (Err(error), _) | (_, Err(error)) => return Err((caller, error)),
         };
@@ -202,8 +202,15 @@ impl Attempt {
 
     /// Follows a redirect: from here on it is `request` that is asked. The deadline stays; what was
     /// tried and feared before is settled, for the server has answered.
-    pub(crate) fn follow(&mut self, request: Request, answer: &Response, now: Instant) {
-        let (Ok(target), Ok(origin)) = (request.check().cloned(), request.origin()) else {
+    pub(crate) fn follow(
+        &mut self,
+        request: Request,
+        answer: &Response,
+        now: Instant,
+        config: &Config,
+    ) {
+        let checked = (request.check().cloned(), config.origin_of(&request));
+        let (Ok(target), Ok(origin)) = checked else {
             return;
         };
         let fetch = self.inner_mut();

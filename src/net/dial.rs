@@ -1,39 +1,42 @@
 //! From an origin to a byte pipe.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use socket2::{SockRef, TcpKeepalive};
+use bytes::Bytes;
+use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::clock::now;
 use crate::config::Config;
 use crate::error::Error;
 use crate::message::vitals::Vitals;
+use crate::net::connect::{Connector, Reached};
 use crate::net::dns::resolve;
 use crate::net::linger::Linger;
 use crate::net::meter::Meter;
-use crate::net::race::{Try, first_of};
+use crate::net::proxy::socks::{self, Place};
+use crate::net::proxy::surplus::Surplus;
+use crate::net::proxy::{authorization, connect};
 use crate::net::tls::Tls;
-use crate::origin::{Origin, Protocol, Protocols};
-use crate::policy::memory::Memory;
-use crate::policy::race::{Family, family, interleaved};
-use crate::response::{DialTimes, Passed, Peer, TlsFacts};
+use crate::origin::{Origin, Protocol, Protocols, Proxy, ProxyScheme};
+use crate::policy::way::Way;
+use crate::response::{DialTimes, Peer, TlsFacts};
 
 /// Opens byte pipes to origins; one for a whole engine.
 #[derive(Debug)]
 pub(crate) struct Dialer {
     config: Arc<Config>,
+    connector: Connector,
     tls: Tls,
-    /// Which family was good last, of names that have addresses of both.
-    families: Families,
 }
 
 /// An open byte pipe, and who is at its other end.
@@ -43,9 +46,16 @@ pub(crate) struct Dialed {
     pub(crate) peer: Peer,
     /// What is spoken on it.
     pub(crate) protocol: Protocol,
-    /// Whether an HTTP proxy is at the other end, which wants absolute targets (RFC 9112 §3.2.2).
-    pub(crate) absolute: bool,
+    /// If requests are for a proxy to forward.
+    pub(crate) forwarded: Option<Forwarded>,
     pub(crate) started: Instant,
+}
+
+/// How a proxy wants requests that it is to forward: with their whole URL (RFC 9112 §3.2.2).
+#[derive(Debug)]
+pub(crate) struct Forwarded {
+    /// What each says as `Proxy-Authorization`.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 /// A byte pipe.
@@ -53,16 +63,21 @@ pub(crate) struct Dialed {
 pub(crate) enum Io {
     Tcp(Meter<TcpStream>),
     Tls(Box<TlsStream<Meter<TcpStream>>>),
+    /// What lies within another pipe.
+    Inner(Box<dyn Pipe>),
 }
+
+/// Anything that bytes go through.
+pub(crate) trait Pipe: AsyncRead + AsyncWrite + fmt::Debug + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + fmt::Debug + Unpin> Pipe for T {}
 
 impl Dialer {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        let tls = Tls::new(config.tls.clone());
-        let families = Mutex::new(Memory::new(config.max_origins));
         Self {
+            connector: Connector::new(Arc::clone(&config)),
+            tls: Tls::new(config.tls.clone()),
             config,
-            tls,
-            families,
         }
     }
 
@@ -75,191 +90,153 @@ impl Dialer {
         vitals: Rc<Vitals>,
     ) -> Result<Dialed, Error> {
         let started = now();
-        let mut times = DialTimes::default();
-        let (host, port) = self.config.place_of(origin);
-        let addresses = resolve(&self.config, &host, port).await?;
-        let resolved = now();
-        times.resolve = resolved - started;
-        let reached = self.connect(origin, &host, &addresses).await?;
+        let mut dial = DialTimes::default();
+        let way = Way::to(origin, &self.config);
+        let (host, port) = way.first_hop();
+        let local = origin.egress().local_address;
+        let reached = self.reach(host, port, local, &mut dial).await?;
         let local = reached.tcp.local_addr().ok();
         let connected = now();
-        times.tcp = connected - resolved;
-        let (io, tls, protocol) = self
-            .secure(origin, protocols, Meter::new(reached.tcp, vitals))
-            .await?;
-        times.tls = now() - connected;
+        let io = Io::Tcp(Meter::new(reached.tcp, vitals));
+        let io = self.pass(&way, io).await?;
+        let ready = now();
+        dial.proxy = ready - connected;
+        let (io, tls, protocol) = self.secure(origin, protocols, io).await?;
+        dial.tls = now() - ready;
+        let forwarded = match &way {
+            Way::Forward(proxy) => Some(Forwarded {
+                authorization: authorization(proxy),
+            }),
+            Way::Direct { .. } | Way::Tunnel { .. } => None,
+        };
         let peer = Peer {
             address: reached.address,
             local,
             passed: reached.passed,
+            proxy: way.proxy().map(Proxy::to_string),
             tls,
-            dial: times,
+            dial,
         };
         Ok(Dialed {
             io: Linger::new(io),
             peer,
             protocol,
-            absolute: false,
+            forwarded,
             started,
         })
+    }
+
+    /// Opens a socket to an origin, or a proxy: the only place that does.
+    async fn reach(
+        &self,
+        host: &str,
+        port: u16,
+        local: Option<IpAddr>,
+        times: &mut DialTimes,
+    ) -> Result<Reached, Error> {
+        let started = now();
+        let addresses = resolve(&self.config, host, port).await?;
+        let resolved = now();
+        times.resolve = resolved - started;
+        let connected = self.connector.connect(host, &addresses, local).await?;
+        times.tcp = now() - resolved;
+        Ok(connected)
+    }
+
+    /// Has the proxy on the way, if there is one, do its part.
+    async fn pass(&self, way: &Way, io: Io) -> Result<Io, Error> {
+        let (proxy, host, port) = match way {
+            Way::Direct { .. } => return Ok(io),
+            Way::Forward(proxy) => return self.greet(proxy, io).await,
+            Way::Tunnel { proxy, host, port } => (proxy, host, *port),
+        };
+        let mut io = self.greet(proxy, io).await?;
+        let place = match proxy.scheme() {
+            ProxyScheme::Http | ProxyScheme::Https => {
+                let ahead = connect::connect(&mut io, proxy, host, port).await?;
+                return Ok(io.after(ahead));
+            }
+            ProxyScheme::Socks5 => {
+                let addresses = resolve(&self.config, host, port).await?;
+                // One try only: of the families, the one that every proxy can reach.
+                let is_ipv4 = |address: &&SocketAddr| address.is_ipv4();
+                let chosen = addresses.iter().find(is_ipv4).or_else(|| addresses.first());
+                Place::Address(*chosen.ok_or(Error::Internal { sent: false })?)
+            }
+            ProxyScheme::Socks5h => Place::unresolved(host, port),
+        };
+        socks::connect(&mut io, proxy, place).await?;
+        Ok(io)
+    }
+
+    /// TLS with the proxy itself, if it is to be spoken.
+    async fn greet(&self, proxy: &Proxy, io: Io) -> Result<Io, Error> {
+        if proxy.scheme() != ProxyScheme::Https {
+            return Ok(io);
+        }
+        let shaken = self.shake_hands(proxy.host(), Protocols::HTTP11, io).await;
+        let (io, ..) = shaken.map_err(of_proxy)?;
+        Ok(io)
     }
 
     async fn secure(
         &self,
         origin: &Origin,
         offered: Protocols,
-        tcp: Meter<TcpStream>,
+        io: Io,
     ) -> Result<(Io, Option<TlsFacts>, Protocol), Error> {
         if !origin.is_secure() {
-            return Ok((Io::Tcp(tcp), None, offered.first()));
+            return Ok((io, None, offered.first()));
         }
-        let shaking = self.tls.shake_hands(origin.host(), offered, tcp);
-        let (stream, facts, protocol) = shaking.await?;
-        Ok((Io::Tls(Box::new(stream)), Some(facts), protocol))
+        let (io, facts, protocol) = self.shake_hands(origin.host(), offered, io).await?;
+        Ok((io, Some(facts), protocol))
     }
 
-    /// Connects to whichever of the addresses of `host` answers first.
-    async fn connect(
-        &self,
-        origin: &Origin,
-        host: &str,
-        found: &[SocketAddr],
-    ) -> Result<Reached, Error> {
-        let port = found.first().map_or(0, SocketAddr::port);
-        let local = origin.egress().local_address.or(self.config.local_address);
-        let addresses = self.allowed(host, found, local)?;
-        let last_good = recall(&self.families, host);
-        let order = interleaved(&addresses, last_good);
-        let order = order.into_iter().map(|ip| (ip, port).into()).collect();
-        let (won, tries) = first_of(order, |to| self.connect_to(to, local)).await;
-        let Some((tcp, address)) = won else {
-            // The first was the best hope.
-            let first = tries.into_iter().find_map(|tried| {
-                let (_, source) = tried.failed?;
-                let (peer, source) = (tried.address, Arc::new(source));
-                Some(Error::Connect { peer, source })
-            });
-            return Err(first.unwrap_or(Error::Internal { sent: false }));
-        };
-        let good = family(address.ip());
-        if addresses.iter().any(|ip| family(*ip) != good) {
-            remember(&self.families, host, good);
-        }
-        let passed = passed(tries, address);
-        Ok(Reached {
-            tcp,
-            address,
-            passed,
-        })
-    }
-
-    /// The addresses that may be tried, of those that were found.
-    fn allowed(
+    async fn shake_hands(
         &self,
         host: &str,
-        found: &[SocketAddr],
-        local: Option<IpAddr>,
-    ) -> Result<Vec<IpAddr>, Error> {
-        let found = found.iter().map(SocketAddr::ip);
-        let (allowed, forbidden): (Vec<_>, Vec<_>) =
-            found.partition(|ip| self.config.address_policy.allows(*ip));
-        if let (true, Some(address)) = (allowed.is_empty(), forbidden.first()) {
-            return Err(Error::Blocked {
-                host: host.to_owned(),
-                address: *address,
-            });
+        offered: Protocols,
+        io: Io,
+    ) -> Result<(Io, TlsFacts, Protocol), Error> {
+        match io {
+            Io::Tcp(tcp) => {
+                let shaking = self.tls.shake_hands(host, offered, tcp);
+                let (stream, facts, protocol) = shaking.await?;
+                Ok((Io::Tls(Box::new(stream)), facts, protocol))
+            }
+            io => {
+                let shaking = self.tls.shake_hands(host, offered, io);
+                let (stream, facts, protocol) = shaking.await?;
+                Ok((Io::Inner(Box::new(stream)), facts, protocol))
+            }
         }
-        let Some(local) = local else {
-            return Ok(allowed);
-        };
-        let alike = allowed
-            .into_iter()
-            .filter(|ip| family(*ip) == family(local));
-        let alike: Vec<_> = alike.collect();
-        if alike.is_empty() {
-            let reason = format!("no address of the family of {local}, to connect from there");
-            let source = Arc::new(io::Error::new(io::ErrorKind::AddrNotAvailable, reason));
-            let host = host.to_owned();
-            return Err(Error::Resolve { host, source });
-        }
-        Ok(alike)
-    }
-
-    async fn connect_to(&self, to: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
-        let socket = match to {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        if let Some(name) = &self.config.interface {
-            bind_to_device(&socket, name)?;
-        }
-        if let Some(local) = local {
-            socket.bind((local, 0).into())?;
-        }
-        self.tune(socket.connect(to).await?)
-    }
-
-    fn tune(&self, tcp: TcpStream) -> io::Result<TcpStream> {
-        // Requests are small and written whole: Nagle's delay would only hold them back.
-        tcp.set_nodelay(true)?;
-        let socket = SockRef::from(&tcp);
-        // Probes are a help, not a need: a system that will not have them is no reason to fail.
-        if let Some(idle) = self.config.tcp_keepalive {
-            // Systems count in whole seconds.
-            let idle = idle.max(Duration::from_secs(1));
-            let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle));
-        }
-        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        let _ = socket.set_tcp_user_timeout(self.config.tcp_user_timeout);
-        Ok(tcp)
     }
 }
 
-/// A connected socket.
-struct Reached {
-    tcp: TcpStream,
-    address: SocketAddr,
-    passed: Vec<Passed>,
-}
-
-/// The account of the addresses that did not win.
-fn passed(tries: Vec<Try<io::Error>>, winner: SocketAddr) -> Vec<Passed> {
-    let others = tries.into_iter().filter(|tried| tried.address != winner);
-    let told = others.map(|tried| {
-        let (until, failure) = match tried.failed {
-            Some((at, error)) => (at, Some(Arc::new(error))),
-            None => (now(), None),
-        };
-        Passed {
-            address: tried.address,
-            took: until.saturating_duration_since(tried.began),
-            failure,
+/// Says that it is the proxy's handshake that failed.
+fn of_proxy(error: Error) -> Error {
+    match error {
+        Error::Tls { fault, source } => {
+            let told = format!("with the proxy: {source}");
+            let source = Arc::new(io::Error::new(source.kind(), told));
+            Error::Tls { fault, source }
         }
-    });
-    told.collect()
+        Error::NoCommonProtocol { .. } => Error::Proxy {
+            status: None,
+            detail: "it speaks no HTTP/1.1".into(),
+        },
+        error => error,
+    }
 }
 
-type Families = Mutex<Memory<Box<str>, Option<Family>>>;
-
-fn recall(families: &Families, host: &str) -> Option<Family> {
-    let families = families.lock().unwrap_or_else(PoisonError::into_inner);
-    families.get(&Box::from(host)).copied().flatten()
-}
-
-fn remember(families: &Families, host: &str, good: Family) {
-    let mut families = families.lock().unwrap_or_else(PoisonError::into_inner);
-    *families.entry(&Box::from(host)) = Some(good);
-}
-
-#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-fn bind_to_device(socket: &TcpSocket, name: &str) -> io::Result<()> {
-    SockRef::from(socket).bind_device(Some(name.as_bytes()))
-}
-
-#[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
-fn bind_to_device(_: &TcpSocket, name: &str) -> io::Result<()> {
-    let reason = format!("this system does not bind sockets to an interface such as {name}");
-    Err(io::Error::new(io::ErrorKind::Unsupported, reason))
+impl Io {
+    /// The same pipe, of which this much has been read already.
+    fn after(self, ahead: Bytes) -> Self {
+        match ahead.is_empty() {
+            true => self,
+            false => Self::Inner(Box::new(Surplus::new(ahead, self))),
+        }
+    }
 }
 
 impl AsyncRead for Io {
@@ -271,6 +248,7 @@ impl AsyncRead for Io {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::Inner(inner) => Pin::new(inner).poll_read(cx, buf),
         }
     }
 }
@@ -284,6 +262,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Self::Inner(inner) => Pin::new(inner).poll_write(cx, buf),
         }
     }
 
@@ -295,6 +274,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+            Self::Inner(inner) => Pin::new(inner).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -302,6 +282,7 @@ impl AsyncWrite for Io {
         match self {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
+            Self::Inner(inner) => inner.is_write_vectored(),
         }
     }
 
@@ -309,6 +290,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Inner(inner) => Pin::new(inner).poll_flush(cx),
         }
     }
 
@@ -316,6 +298,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Inner(inner) => Pin::new(inner).poll_shutdown(cx),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::origin::protocol::Protocols;
+use crate::origin::proxy::Proxy;
 
 /// How an origin is reached. Two fetches that are to go different ways cannot share a connection,
 /// nor what was learnt of the origin on it.
@@ -14,6 +15,8 @@ pub struct Egress {
     pub protocols: Option<Protocols>,
     /// The local address to connect from; `None`: the system's choice.
     pub local_address: Option<IpAddr>,
+    /// The proxy to go through, credentials included; `None`: none.
+    pub proxy: Option<Proxy>,
 }
 
 impl Egress {
@@ -32,6 +35,9 @@ impl fmt::Display for Egress {
         }
         if let Some(address) = &self.local_address {
             write!(f, " [from {address}]")?;
+        }
+        if let Some(proxy) = &self.proxy {
+            write!(f, " [via {proxy}]")?;
         }
         Ok(())
     }

@@ -3,9 +3,12 @@
 //! An origin that answered a moment ago is probably restarting: who waits for it goes on waiting
 //! over a few dials. One that never answered fails at once, and is open to the next who asks.
 
+mod class;
+
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
+pub(crate) use crate::policy::breaker::class::{Class, class_of};
+
 use crate::policy::jitter;
 
 /// For so long after a success an origin that cannot be dialled counts as restarting.
@@ -27,36 +30,6 @@ pub(crate) struct Limits {
     pub(crate) pause: Duration,
     /// The most it doubles to.
     pub(crate) longest: Duration,
-}
-
-/// What a failed dial says of the next one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Class {
-    /// It may pass soon.
-    Unreachable,
-    /// Certificate or protocol: the same next time.
-    Settled,
-    /// The engine's own doing or timing, which says nothing of the origin.
-    Internal,
-}
-
-/// The class of a dial that ended with `error`, or of a session that did before it was of use.
-pub(crate) fn class_of(error: &Error) -> Class {
-    match error {
-        // A handshake that was cut short is a server that went away.
-        Error::Tls { fault, .. } if fault.is_settled() => Class::Settled,
-        Error::NoCommonProtocol { .. } => Class::Settled,
-        Error::Tls { .. }
-        | Error::Resolve { .. }
-        | Error::Connect { .. }
-        | Error::Proxy { .. }
-        | Error::ConnectTimeout { .. }
-        | Error::Disconnected { .. }
-        | Error::GoAway { .. }
-        | Error::Reset { .. }
-        | Error::Protocol { .. } => Class::Unreachable,
-        _ => Class::Internal,
-    }
 }
 
 /// Whether to dial.
@@ -203,10 +176,7 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{ErrorCode, TlsFault};
     use proptest::prelude::*;
-    use std::io;
-    use std::sync::Arc;
 
     const SECOND: Duration = Duration::from_secs(1);
     const LIMITS: Limits = Limits {
@@ -218,48 +188,6 @@ mod tests {
     /// Fails a dial at `now`, with all of the jitter.
     fn fail(breaker: &mut Breaker, now: Instant) -> After {
         breaker.failed(Class::Unreachable, now, LIMITS, 1.0)
-    }
-
-    #[test]
-    fn errors_are_sorted_by_what_the_next_dial_would_meet() {
-        let source = Arc::new(io::Error::from(io::ErrorKind::InvalidData));
-        for (fault, class) in [
-            (TlsFault::Expired, Class::Settled),
-            (TlsFault::CutShort, Class::Unreachable),
-        ] {
-            let source = source.clone();
-            assert_eq!(class_of(&Error::Tls { fault, source }), class);
-        }
-        let (offered, chosen) = ("h2".into(), None);
-        let no_protocol = Error::NoCommonProtocol { offered, chosen };
-        assert_eq!(class_of(&no_protocol), Class::Settled);
-        let (code, by_server) = (ErrorCode(0), true);
-        let (after, sent) = (SECOND, false);
-        let unprocessed = true;
-        for error in [
-            Error::Resolve {
-                host: "a".into(),
-                source: source.clone(),
-            },
-            Error::Connect {
-                peer: ([127, 0, 0, 1], 1).into(),
-                source: source.clone(),
-            },
-            Error::ConnectTimeout { after },
-            Error::Disconnected { source, sent },
-            Error::GoAway {
-                code,
-                unprocessed,
-                by_server,
-            },
-            Error::Reset { code, by_server },
-            Error::Protocol { detail: "".into() },
-        ] {
-            assert_eq!(class_of(&error), Class::Unreachable, "{error:?}");
-        }
-        for error in [Error::Closed { sent }, Error::AcquireTimeout { after }] {
-            assert_eq!(class_of(&error), Class::Internal, "{error:?}");
-        }
     }
 
     #[test]

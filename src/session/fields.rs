@@ -5,10 +5,11 @@ use http::{Method, StatusCode};
 
 use crate::request::Request;
 
-/// Headers that are about one hop (RFC 9110 §7.6.1). HTTP/2 takes them for malformed (RFC 9113
+/// Headers that are about one hop (RFC 9110 §7.6.1), or for a proxy alone. HTTP/2 takes them for malformed (RFC 9113
 /// §8.2.2); in HTTP/1.1 they are the session's own business.
-const HOP_BY_HOP: [HeaderName; 5] = [
+const HOP_BY_HOP: [HeaderName; 6] = [
     header::CONNECTION,
+    header::PROXY_AUTHORIZATION,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("keep-alive"),

@@ -21,6 +21,7 @@ pub(super) use crate::session::http1::exchange::Exchange;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::net::dial::Forwarded;
 use crate::net::dial::Io;
 use crate::net::last_word::LastWord;
 use crate::net::linger::Linger;
@@ -63,8 +64,8 @@ pub(crate) struct Driver {
 struct Shared {
     known: Rc<Known>,
     heads: Rc<RefCell<Heads>>,
-    /// Whether an absolute target is asked for.
-    is_absolute: bool,
+    /// If requests are for a proxy to forward.
+    forwarded: Option<Forwarded>,
     /// Requests so far.
     requests: Cell<u32>,
     /// Whether an exchange has begun and is not dropped yet.
@@ -79,7 +80,7 @@ struct Shared {
 pub(super) async fn open(
     io: Linger<Io>,
     config: &Config,
-    is_absolute: bool,
+    forwarded: Option<Forwarded>,
     known: Rc<Known>,
 ) -> Result<Opened, Error> {
     let max_head = usize::try_from(config.max_head).unwrap_or(usize::MAX);
@@ -96,7 +97,7 @@ pub(super) async fn open(
     let shared = Rc::new(Shared {
         known: Rc::clone(&known),
         heads,
-        is_absolute,
+        forwarded,
         requests: Cell::new(0),
         is_busy: Cell::new(false),
         is_abandoned: Cell::new(false),
@@ -148,7 +149,7 @@ impl Session {
 
     /// Sends a request.
     pub(super) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
-        let head = head_of(request, target, self.shared.is_absolute)?;
+        let head = head_of(request, target, self.shared.forwarded.as_ref())?;
         let shared = Rc::clone(&self.shared);
         if shared.is_busy.get() || !shared.can_go_on(&self.sender) {
             return Err(unsent("the connection takes no more requests"));

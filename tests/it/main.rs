@@ -8,6 +8,7 @@ mod http1;
 mod limits;
 mod peer;
 mod pool;
+mod proxy;
 mod real;
 mod redirect;
 mod support;

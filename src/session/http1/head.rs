@@ -6,6 +6,7 @@ use http::{Method, Uri, Version, response};
 use http_body_util::Full;
 
 use crate::error::{Error, Part};
+use crate::net::dial::Forwarded;
 use crate::origin::Target;
 use crate::request::Request;
 use crate::session::fields::{announce, is_callers, may_have_body};
@@ -26,7 +27,7 @@ pub(super) enum Framing {
 pub(super) fn head_of(
     request: &Request,
     target: &Target,
-    is_absolute: bool,
+    forwarded: Option<&Forwarded>,
 ) -> Result<http::Request<Full<Bytes>>, Error> {
     let uri = target.uri();
     let given = request.header_map();
@@ -43,11 +44,14 @@ pub(super) fn head_of(
             headers.append(name, value.clone());
         }
     }
+    if let Some(authorization) = forwarded.and_then(|f| f.authorization.as_ref()) {
+        headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
+    }
     announce(request, &mut headers);
     let mut head = http::Request::new(Full::new(request.payload().clone()));
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = match uri.path_and_query() {
-        Some(path) if !is_absolute => Uri::from(path.clone()),
+        Some(path) if forwarded.is_none() => Uri::from(path.clone()),
         _ => uri.clone(),
     };
     *head.headers_mut() = headers;
