@@ -3,8 +3,10 @@
 mod downgrade;
 mod ends;
 mod faulty;
+mod lifetimes;
 mod plain;
 mod spread;
+mod tls;
 
 use std::time::Duration;
 
