@@ -82,14 +82,29 @@ async fn a_shutdown_lets_what_is_on_its_way_finish() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_first_is_no_http_server_and_is_asked_once() {
+async fn a_server_that_speaks_first_is_no_http_server_and_is_not_asked_for_ever() {
     let (host, engine) = (Host::bind().await, engine());
-    let asked = ask(&engine, host.get("/"));
-    let mut line = host.accept().await;
-    line.say("220 mail.test ESMTP\r\n").await;
-    let error = told(asked).await.expect_err("no HTTP");
-    assert_eq!(error.kind(), "protocol", "{error}");
-    assert!(!host.is_called_within(Duration::from_millis(100)).await);
+    let fetch = host.get("/");
+    let greeting = tokio::spawn(async move {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = host.accept().await;
+            line.say("220 mail.test ESMTP\r\n").await;
+            lines.push(line);
+        }
+    });
+    for _ in 0..20 {
+        let error = told(ask(&engine, fetch.clone()))
+            .await
+            .expect_err("no HTTP");
+        assert!(
+            ["protocol", "circuit_open"].contains(&error.kind()),
+            "{error}"
+        );
+    }
+    greeting.abort();
+    let counters = engine.snapshot().await.counters;
+    assert!(counters.dials <= 40, "{}", counters.dials);
 }
 
 #[tokio::test]
