@@ -2,6 +2,7 @@
 
 mod downgrade;
 mod ends;
+mod faults;
 mod faulty;
 mod lifetimes;
 mod plain;
