@@ -125,7 +125,8 @@ pub struct Config {
 
     /// Largest response body, in bytes as received. Default 32 MiB.
     pub max_body: u64,
-    /// Largest response head, in bytes as RFC 9113 §6.5.2 counts them. Default 256 KiB.
+    /// Largest response head, in bytes as RFC 9113 §6.5.2 counts them; of HTTP/1.x as they come,
+    /// those of interim responses included. Default 256 KiB.
     pub max_head: u32,
     /// HTTP/2 flow-control window of one stream (RFC 9113 §6.9), in bytes. Default 2 MiB: the
     /// protocol's 64 KiB would hold a stream to one such window a round trip.

@@ -160,7 +160,7 @@ pub struct Counters {
     pub goaways: BTreeMap<ErrorCode, u64>,
     /// RST_STREAM frames that ended a fetch, by code.
     pub resets: BTreeMap<ErrorCode, u64>,
-    /// Streams that this side gave up (RST_STREAM).
+    /// Streams that this side gave up (RST_STREAM); of HTTP/1.x, responses.
     pub cancelled: u64,
     /// Times that a connection became suspect.
     pub suspects: u64,

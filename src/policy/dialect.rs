@@ -1,9 +1,9 @@
-//! Which protocol an origin speaks, as far as is known: what to offer it, and whether one connection
-//! will do.
+//! Which protocol an origin speaks, as far as is known: by that is decided what to offer it, and
+//! whether one connection will do.
 
 use std::time::{Duration, Instant};
 
-use crate::origin::{Protocol, Protocols};
+use crate::origin::Protocol;
 
 /// What was learnt holds for so long: a server may be set up anew.
 const MEMORY: Duration = Duration::from_secs(10 * 60);
@@ -40,14 +40,6 @@ impl Dialect {
         let (protocol, at) = self.spoken?;
         is_fresh(at, now).then_some(protocol)
     }
-
-    /// What to offer of what is `accepted`.
-    pub(crate) fn offer(self, accepted: Protocols, now: Instant) -> Protocols {
-        match self.needs_http1(now) {
-            true => Protocols::HTTP11,
-            false => accepted,
-        }
-    }
 }
 
 fn is_fresh(at: Instant, now: Instant) -> bool {
@@ -72,19 +64,15 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_http_1_1_is_offered_nothing_else_for_a_while() {
+    fn who_asks_for_http_1_1_is_known_by_it_for_a_while() {
         let (mut dialect, start) = (Dialect::default(), Instant::now());
         dialect.spoke(Protocol::Http2, start);
-        assert_eq!(dialect.offer(Protocols::ANY, start), Protocols::ANY);
+        assert!(!dialect.needs_http1(start));
         dialect.require_http1(start);
-        assert_eq!(dialect.offer(Protocols::ANY, start), Protocols::HTTP11);
+        assert!(dialect.needs_http1(start));
         assert_eq!(dialect.known(start), None, "HTTP/2 it will not be");
         dialect.spoke(Protocol::Http11, start);
         assert_eq!(dialect.known(start), Some(Protocol::Http11));
-        assert_eq!(
-            dialect.offer(Protocols::ANY, start + MEMORY),
-            Protocols::ANY
-        );
         assert!(!dialect.needs_http1(start + MEMORY));
     }
 

@@ -106,7 +106,7 @@ impl Pool {
             },
             permit: Some(permit),
             initial_streams: record.initial_streams(&config),
-            protocols: record.dialect.offer(config.protocols_of(origin), now),
+            protocols: record.protocols(origin, &config, now),
             config,
             dialer: Arc::clone(&self.with.dialer),
             log: self.with.log.clone(),
@@ -171,7 +171,7 @@ impl Pool {
         if let Some(protocol) = record.protocol {
             record.dialect.spoke(protocol, now);
         }
-        let is_unwanted = record.dialect.needs_http1(now) && seat.is_multiplexed();
+        let is_unwanted = seat.is_multiplexed() && record.goes_http1(&id.origin, &config, now);
         record.round_trip = Some(seat.vitals.round_trip.get());
         seat.life.max_requests = learnt.into_iter().chain(config.max_requests).min();
         let age = config

@@ -182,6 +182,12 @@ impl Pool {
             (Reason::Broken | Reason::GoAway, Some(error)) if !held.vitals.answered.get() => {
                 self.on_dial_failed(id, error);
             }
+            // It spoke before it was asked, and not HTTP.
+            (Reason::Fault, Some(error @ Error::Protocol { .. }))
+                if !held.vitals.answered.get() =>
+            {
+                self.on_dial_failed(id, error);
+            }
             (Reason::Crashed, _) => self.on_crashed(&id.origin),
             _ => {}
         }

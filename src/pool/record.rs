@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::origin::{Origin, Protocols};
 use crate::policy::breaker::{self, Breaker};
 use crate::policy::dialect::Dialect;
 use crate::policy::habit::Habit;
@@ -57,6 +58,19 @@ impl Record {
     /// How many streams may be opened before the server has said how many.
     pub(crate) fn initial_streams(&self, config: &Config) -> usize {
         self.streams.unwrap_or(config.initial_streams).max(1)
+    }
+
+    /// Whether its server wants HTTP/1.1, and may have it.
+    pub(crate) fn goes_http1(&self, origin: &Origin, config: &Config, now: Instant) -> bool {
+        self.dialect.needs_http1(now) && config.accepts_http1(origin)
+    }
+
+    /// What to offer to its server.
+    pub(crate) fn protocols(&self, origin: &Origin, config: &Config, now: Instant) -> Protocols {
+        match self.goes_http1(origin, config, now) {
+            true => Protocols::HTTP11,
+            false => config.protocols_of(origin),
+        }
     }
 
     /// Most streams on one connection, as far as this side is concerned.

@@ -2,9 +2,12 @@
 
 mod downgrade;
 mod ends;
+mod faults;
 mod faulty;
+mod lifetimes;
 mod plain;
 mod spread;
+mod tls;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 mod apache;
 mod documents;
 pub(crate) mod folder;
+mod four;
 mod h2o;
 mod haproxy;
 mod load;

@@ -96,4 +96,18 @@ async fn who_accepts_no_http1_hears_of_the_wish() {
         matches!(answer, Err(Error::Reset { code, by_server: true }) if code == wanted),
         "{answer:?}"
     );
+    // It is not left for that, nor dialled for what is not accepted.
+    for _ in 0..2 {
+        let asked = ask(&engine, host.get().protocols(Protocols::HTTP2));
+        let stream = peer.expect_request().await;
+        peer.respond(stream, b"ok").await;
+        assert_eq!(got(asked).await.receipt.connection, 1);
+    }
+    peer.goaway(5, 0).await;
+    peer.close().await;
+    let asked = ask(&engine, host.get().protocols(Protocols::HTTP2));
+    let mut next = host.welcome(&[]).await;
+    let stream = next.expect_request().await;
+    next.respond(stream, b"ok").await;
+    assert_eq!(got(asked).await.protocol, Protocol::Http2);
 }

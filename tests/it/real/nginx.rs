@@ -99,3 +99,23 @@ async fn nginx_speaks_http2_in_cleartext() {
     engine.shutdown(GRACE).await;
     tally.matches(&server.books().await, "GET", 200);
 }
+
+#[tokio::test]
+async fn nginx_executes_no_post_twice_over_http1_however_often_it_closes() {
+    let Some(server) = Server::nginx_http1("keepalive_requests 7;").await else {
+        return;
+    };
+    let engine = server.engine();
+    let mix = Mix {
+        gets: 5_000,
+        posts: 500,
+    };
+    let (answered, _) = watch::channel(0);
+    let ledger = fetch_mix(&engine, mix.closed(server.url("")), 75, answered).await;
+    ledger.print("closed after every 7");
+    ledger.all_are_answered();
+    let counters = engine.snapshot().await.counters;
+    assert!(counters.retries.is_empty(), "{:?}", counters.retries);
+    engine.shutdown(GRACE).await;
+    ledger.agrees_with(&server.books().await, Books::Complete);
+}

@@ -38,12 +38,21 @@ pub(crate) struct Entry {
     pub(crate) status: u16,
     /// Path and query.
     pub(crate) target: String,
+    /// Which connection it came on, where the server says so.
+    pub(crate) connection: Option<u64>,
 }
 
 impl Server {
     /// Nginx with TLS; `extra` are directives of its `server` block. `None` if not installed.
     pub(crate) async fn nginx(extra: &'static str) -> Option<Self> {
         Self::start(recipe::nginx(Nginx::secure(extra))?).await
+    }
+
+    /// The same, but it speaks HTTP/1.1 only.
+    pub(crate) async fn nginx_http1(extra: &'static str) -> Option<Self> {
+        let mut options = Nginx::secure(extra);
+        options.speaks_http2 = false;
+        Self::start(recipe::nginx(options)?).await
     }
 
     /// The same without TLS.
@@ -120,6 +129,11 @@ impl Server {
             "http"
         };
         format!("{scheme}://127.0.0.1:{}{target}", self.port)
+    }
+
+    /// What its certificate leads to.
+    pub(crate) fn root(&self) -> Vec<u8> {
+        self.ca.clone()
     }
 
     /// A config that trusts this server, and speaks HTTP/2 to it with or without TLS.
@@ -207,10 +221,12 @@ impl Drop for Server {
 fn entry(line: &str) -> Entry {
     let mut fields = line.split(' ').map(str::to_owned);
     let mut next = || fields.next().expect("three fields in a line of the log");
+    let (method, status, target) = (next(), next(), next());
     Entry {
-        method: next(),
-        status: next().parse().expect("a status"),
-        target: next(),
+        method,
+        status: status.parse().expect("a status"),
+        target,
+        connection: fields.next().and_then(|number| number.parse().ok()),
     }
 }
 

@@ -60,7 +60,7 @@ fn config(options: Nginx, folder: &Path, port: u16) -> String {
         pid {at}/pid; error_log {at}/error.log notice;
         events {{ worker_connections 1024; }}
         http {{
-            log_format books '$request_method $status $request_uri';
+            log_format books '$request_method $status $request_uri $connection';
             access_log {at}/access.log books;
             client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;
             fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi;
