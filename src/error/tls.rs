@@ -84,7 +84,7 @@ impl fmt::Display for TlsFault {
             Self::Expired => "the certificate, or one above it, has expired",
             Self::NotYetValid => "the certificate, or one above it, is not valid yet",
             Self::UnknownIssuer => "nobody who is trusted has signed the certificate",
-            Self::BadChain => "the certificates above it may not sign the certificate",
+            Self::BadChain => "no proper chain leads to the certificate; it may be self-signed",
             Self::WrongName => "the certificate is for other names",
             Self::WrongUsage => "the certificate is not for servers",
             Self::Revoked => "the certificate was revoked",

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use gannet::config::{CertificateDer, Trust};
-use gannet::error::TlsFault;
+use gannet::config::{CertificateDer, TlsVersion, Trust};
+use gannet::error::{Error, TlsFault};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::authority::Shown;
 use super::server::Server;
-use super::{HOST, broken, fault_of};
+use super::{HOST, broken, fault_of, fetch_counting};
 use crate::real::folder::Folder;
 use crate::real::process::Process;
 
@@ -73,7 +73,9 @@ async fn refused(folder: &Folder) -> TlsFault {
 
 /// An OpenSSL server with these options.
 struct Old {
+    /// Counts, and stands before the other.
     server: Server,
+    port: u16,
     _process: Process,
 }
 
@@ -83,8 +85,10 @@ impl Old {
             format!("s_server -accept 127.0.0.1:0 -www -cert leaf.pem -key leaf.key {options}");
         let arguments: Vec<_> = arguments.split(' ').map(str::to_owned).collect();
         let process = Process::start(Path::new("openssl"), &arguments, &folder.path);
+        let port = port_of(folder, process.id()).await;
         Self {
-            server: Server::before(port_of(folder, process.id()).await).await,
+            server: Server::before(port).await,
+            port,
             _process: process,
         }
     }
@@ -169,4 +173,24 @@ async fn a_certificate_of_version_1() {
     let sign = "x509 -req -in leaf.csr -CA root.pem -CAkey root.key -out leaf.pem -days 9";
     openssl(&folder, sign);
     assert_eq!(refused(&folder).await, TlsFault::BadCertificate);
+}
+
+/// As others do: in TLS 1.2 it has no better word, in 1.3 it has one, but late.
+#[tokio::test]
+async fn a_server_that_demands_a_certificate() {
+    let folder = make(2_048, 2_048, "sha256");
+    let old = Old::start(&folder, "-Verify 1 -verify_return_error -alpn h2").await;
+    for (at, alert) in [
+        (TlsVersion::Tls12, "handshake_failure"),
+        (TlsVersion::Tls13, "certificate_required"),
+    ] {
+        let mut config = gannet::Config::default();
+        config.tls.trust = Trust::DangerAcceptAnyCertificate;
+        (config.tls.min_version, config.tls.max_version) = (at, at);
+        let url = format!("https://127.0.0.1:{}/", old.port);
+        let (answer, dials) = fetch_counting(config, url).await;
+        let is_it = matches!(&answer, Err(Error::Tls { fault: TlsFault::Alert(name), .. }) if name == alert);
+        assert!(is_it, "{at:?}: {answer:?}");
+        assert_eq!(dials, 1, "{at:?}");
+    }
 }
