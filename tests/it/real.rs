@@ -1,4 +1,5 @@
-//! Against the servers of others: nginx, nghttpd, h2o, Apache httpd, HAProxy.
+//! Against the servers of others: nginx, nghttpd, h2o, Apache httpd, HAProxy; and through
+//! squid, tinyproxy and dante.
 //!
 //! A test whose server is not installed says so and passes, but fails where `CI` is `true`.
 
@@ -11,6 +12,7 @@ mod load;
 mod nghttpd;
 mod nginx;
 mod process;
+mod proxies;
 mod recipe;
 mod restarts;
 mod server;
