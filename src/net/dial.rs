@@ -137,8 +137,10 @@ impl Dialer {
             }
             ProxyScheme::Socks5 => {
                 let addresses = resolve(&self.config, host, port).await?;
-                let first = addresses.first().copied();
-                Place::Address(first.ok_or(Error::Internal { sent: false })?)
+                // One try only: of the families, the one that every proxy can reach.
+                let is_ipv4 = |address: &&SocketAddr| address.is_ipv4();
+                let chosen = addresses.iter().find(is_ipv4).or(addresses.first());
+                Place::Address(*chosen.ok_or(Error::Internal { sent: false })?)
             }
             ProxyScheme::Socks5h => Place::unresolved(host, port),
         };
