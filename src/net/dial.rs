@@ -139,7 +139,7 @@ impl Dialer {
                 let addresses = resolve(&self.config, host, port).await?;
                 // One try only: of the families, the one that every proxy can reach.
                 let is_ipv4 = |address: &&SocketAddr| address.is_ipv4();
-                let chosen = addresses.iter().find(is_ipv4).or(addresses.first());
+                let chosen = addresses.iter().find(is_ipv4).or_else(|| addresses.first());
                 Place::Address(*chosen.ok_or(Error::Internal { sent: false })?)
             }
             ProxyScheme::Socks5h => Place::unresolved(host, port),
