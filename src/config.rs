@@ -81,7 +81,7 @@ pub struct Config {
     /// The same in time; what is on the wire then may finish. Default 1 s.
     pub turn_time: Duration,
 
-    /// Name, TCP, TLS and preface together. Default 10 s.
+    /// Name, TCP, proxy, TLS and preface together. Default 10 s.
     pub connect_timeout: Duration,
     /// Longest wait for a place on a connection, dialling included. Default 60 s: a fetch that
     /// waits longer is better answered than kept.

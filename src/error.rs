@@ -57,7 +57,7 @@ pub enum Error {
         /// What the system said.
         source: Arc<io::Error>,
     },
-    /// The connection (name, TCP, TLS and preface) was not ready in time.
+    /// The connection (name, TCP, proxy, TLS and preface) was not ready in time.
     ConnectTimeout {
         /// The limit, [`Config::connect_timeout`](crate::config::Config::connect_timeout).
         after: Duration,

@@ -42,7 +42,7 @@ pub use config::Config;
 pub use engine::Engine;
 pub use error::Error;
 pub use message::Fetch;
-pub use origin::{Origin, Protocol, Protocols, Target};
+pub use origin::{Origin, Protocol, Protocols, Proxy, Target};
 pub use request::Request;
 pub use response::Response;
 

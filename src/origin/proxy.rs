@@ -81,7 +81,7 @@ impl Proxy {
         let parts = Parts {
             scheme,
             host: checked_host(host)?,
-            port: port.unwrap_or(scheme.default_port()),
+            port: port.unwrap_or_else(|| scheme.default_port()),
             credentials: None,
         };
         let proxy = Self {

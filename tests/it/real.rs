@@ -1,4 +1,5 @@
-//! Against the servers of others: nginx, nghttpd, h2o, Apache httpd, HAProxy.
+//! Against the servers of others: nginx, nghttpd, h2o, Apache httpd, HAProxy; and through
+//! squid, tinyproxy and dante.
 //!
 //! A test whose server is not installed says so and passes, but fails where `CI` is `true`.
 
@@ -12,6 +13,7 @@ mod load;
 mod nghttpd;
 mod nginx;
 pub(crate) mod process;
+mod proxies;
 pub(crate) mod recipe;
 mod restarts;
 mod server;

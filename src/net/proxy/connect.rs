@@ -112,7 +112,7 @@ fn answer(head: &[u8]) -> Result<Answer, Error> {
 
 fn refused(status: StatusCode) -> Error {
     let detail = match status {
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => "it wants other credentials",
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => "it wants credentials, or other ones",
         status if status.is_server_error() => "it could not reach the origin",
         _ => "it refuses to connect to the origin",
     };

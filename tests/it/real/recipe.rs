@@ -1,10 +1,13 @@
 //! How to start each server, and how to end it.
 
 mod apache;
+mod dante;
 mod h2o;
 mod haproxy;
 mod nghttpd;
 mod nginx;
+mod squid;
+mod tinyproxy;
 
 use std::env;
 use std::fs;
@@ -12,10 +15,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use apache::apache;
+pub(crate) use dante::dante;
 pub(crate) use h2o::h2o;
 pub(crate) use haproxy::haproxy;
 pub(crate) use nghttpd::nghttpd;
 pub(crate) use nginx::{Nginx, nginx};
+pub(crate) use squid::{Squid, squid};
+pub(crate) use tinyproxy::tinyproxy;
 
 pub(crate) struct Recipe {
     pub(crate) program: PathBuf,

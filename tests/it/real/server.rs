@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::real::documents::DOCUMENTS;
 use crate::real::folder::Folder;
 use crate::real::process::Process;
-use crate::real::recipe::{self, Nginx, Recipe};
+use crate::real::recipe::{self, Nginx, Recipe, Squid};
 use crate::support::engine_with;
 
 /// Between two looks at a server that starts or stops, and how many there are: 20 s.
@@ -92,6 +92,21 @@ impl Server {
         let behind = Self::start(recipe::nginx(options)?).await?;
         let front = Self::start(recipe::haproxy(behind.port)?).await?;
         Some((front, behind))
+    }
+
+    /// Squid, a proxy. `None` if not installed.
+    pub(crate) async fn squid(options: Squid) -> Option<Self> {
+        Self::start(recipe::squid(options)?).await
+    }
+
+    /// Tinyproxy with these lines in its configuration. `None` if not installed.
+    pub(crate) async fn tinyproxy(extra: &'static str) -> Option<Self> {
+        Self::start(recipe::tinyproxy(extra)?).await
+    }
+
+    /// Dante, a SOCKS proxy. `None` if not installed.
+    pub(crate) async fn dante() -> Option<Self> {
+        Self::start(recipe::dante()?).await
     }
 
     /// Always some; so that the functions above stay short.
