@@ -56,7 +56,7 @@ async fn serve(answer: &'static str, end: End) -> (Engine, String) {
         }
     });
     let mut config = Config::default();
-    config.trust = Trust::Roots(vec![made.ca_der.into()]);
+    config.tls.trust = Trust::Roots(vec![made.ca_der.into()]);
     (engine_with(config), format!("https://127.0.0.1:{port}/"))
 }
 

@@ -31,7 +31,7 @@ async fn the_same_urls_over_four_servers_come_back_the_same_in_one_run_of_one_en
     let mute = Testbed::builder().alpn(&[]).start().expect("a free port");
     let roots = [old.root(), both.root(), new.root(), mute.ca_der().to_vec()];
     let mut config = Config::default();
-    config.trust = Trust::Roots(roots.into_iter().map(Into::into).collect());
+    config.tls.trust = Trust::Roots(roots.into_iter().map(Into::into).collect());
     let engine = engine_with(config);
     let mut changes = engine.lifecycle();
     let servers = [

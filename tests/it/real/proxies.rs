@@ -131,7 +131,7 @@ async fn tls_is_spoken_with_squid_and_through_it() {
     };
     let testbed = testbed();
     let mut both = squid.config();
-    let Trust::Roots(roots) = &mut both.trust else {
+    let Trust::Roots(roots) = &mut both.tls.trust else {
         panic!("a server's config trusts its root");
     };
     roots.push(testbed.ca_der().to_vec().into());
