@@ -114,6 +114,23 @@ fn length_of(headers: &HeaderMap) -> Result<Option<u64>, ()> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_target_is_a_path_unless_a_proxy_is_to_read_it() {
+        let request = Request::get("http://a.test:81/b?c").header("x", "y");
+        let target = request.check().expect("a URL");
+        let head = head_of(&request, target, false).expect("a head");
+        assert_eq!(head.uri(), "/b?c");
+        let fields: Vec<_> = head
+            .headers()
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(fields, ["host", "x"]);
+        let head = head_of(&request, target, true).expect("a head");
+        assert_eq!(head.uri(), "http://a.test:81/b?c");
+        assert_eq!(head.headers()["host"], "a.test:81");
+    }
+
     fn judged(method: Method, status: u16, fields: &[(&str, &str)]) -> Option<Framing> {
         let mut builder = http::Response::builder().status(status);
         for (name, value) in fields {

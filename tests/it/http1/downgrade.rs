@@ -111,3 +111,49 @@ async fn who_accepts_no_http1_hears_of_the_wish() {
     next.respond(stream, b"ok").await;
     assert_eq!(got(asked).await.protocol, Protocol::Http2);
 }
+
+#[tokio::test]
+async fn a_burst_that_meets_the_wish_is_served_and_nobody_fails() {
+    for form in [Form::Reset, Form::GoAway] {
+        let (host, engine) = (Host::bind().await, engine_with(plain()));
+        let asked: Vec<_> = (0..60).map(|_| ask(&engine, host.post("x"))).collect();
+        let mut peer = host.welcome(&[]).await;
+        let streams = peer.expect_requests(10).await;
+        match form {
+            Form::Reset => {
+                for stream in streams {
+                    peer.reset(stream, HTTP_1_1_REQUIRED).await;
+                }
+            }
+            _ => {
+                peer.goaway(0, HTTP_1_1_REQUIRED).await;
+                peer.close().await;
+            }
+        }
+        let refusing = async {
+            // What is still sent meanwhile hears the same.
+            while peer.next().await {
+                while let Some(stream) = peer.fresh() {
+                    peer.reset(stream, HTTP_1_1_REQUIRED).await;
+                }
+            }
+            peer.close().await;
+            std::future::pending::<()>().await;
+        };
+        let serving = async {
+            loop {
+                tokio::spawn(host.accept_http1().await.agree());
+            }
+        };
+        let all = async {
+            for asked in asked {
+                assert_eq!(got(asked).await.protocol, Protocol::Http11, "{form:?}");
+            }
+        };
+        tokio::select! {
+            () = all => {}
+            () = refusing => {}
+            () = serving => {}
+        }
+    }
+}

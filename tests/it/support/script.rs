@@ -185,6 +185,13 @@ impl Line {
         Then::Close
     }
 
+    /// Answers everything until the client leaves.
+    pub(crate) async fn agree(mut self) {
+        while self.next().await.is_some() {
+            self.say(OK).await;
+        }
+    }
+
     /// Waits until something has come.
     pub(crate) async fn stir(&mut self) {
         let read = timeout(PATIENCE, self.read()).await;
