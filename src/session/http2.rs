@@ -16,7 +16,7 @@ use http::{Method, StatusCode, Uri, uri};
 use crate::config::Config;
 use crate::error::{Error, Part};
 use crate::message::vitals::{Vitals, bump};
-use crate::net::dial::Io;
+use crate::net::io::Io;
 use crate::net::last_word::LastWord;
 use crate::net::linger::Linger;
 use crate::origin::Target;
