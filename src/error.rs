@@ -304,16 +304,10 @@ impl fmt::Display for Error {
             },
             Self::Timeout { phase, after } => write!(f, "no {phase} within {after:?}"),
             Self::Deadline { phase, after } => {
-                write!(
-                    f,
-                    "the deadline of {after:?} passed while waiting for {phase}"
-                )
+                write!(f, "{phase} did not come before the deadline, {after:?}")
             }
             Self::CircuitOpen { cause, retry_in } => {
-                write!(
-                    f,
-                    "not dialled again before {retry_in:?} have passed: {cause}"
-                )
+                write!(f, "not dialled for another {retry_in:?}: {cause}")
             }
             Self::Unresponsive { ailment, after } => {
                 write!(f, "the connection is dead: {ailment} {after:?}")

@@ -3,6 +3,7 @@
 pub(crate) mod connect;
 pub(crate) mod dial;
 pub(crate) mod dns;
+pub(crate) mod io;
 pub(crate) mod last_word;
 pub(crate) mod linger;
 pub(crate) mod meter;

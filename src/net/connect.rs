@@ -36,7 +36,7 @@ impl Connector {
         host: &str,
         found: &[SocketAddr],
         local: Option<IpAddr>,
-    ) -> Result<Reached, Error> {
+    ) -> Result<(TcpStream, Leg), Error> {
         let port = found.first().map_or(0, SocketAddr::port);
         let local = local.or(self.config.local_address);
         let addresses = self.allowed(host, found, local)?;
@@ -58,15 +58,17 @@ impl Connector {
             remember(&self.families, host, good);
         }
         let passed = passed(tries, address);
-        Ok(Reached {
-            tcp,
+        let local = tcp.local_addr().ok();
+        let leg = Leg {
             address,
+            local,
             passed,
-        })
+        };
+        Ok((tcp, leg))
     }
 
     /// The addresses that may be tried, of those that were found.
-    fn allowed(
+    pub(crate) fn allowed(
         &self,
         host: &str,
         found: &[SocketAddr],
@@ -127,11 +129,12 @@ impl Connector {
     }
 }
 
-/// A connected socket.
-#[derive(Debug)]
-pub(crate) struct Reached {
-    pub(crate) tcp: TcpStream,
+/// The ends of a socket.
+#[derive(Clone, Debug)]
+pub(crate) struct Leg {
     pub(crate) address: SocketAddr,
+    pub(crate) local: Option<SocketAddr>,
+    /// What was tried besides.
     pub(crate) passed: Vec<Passed>,
 }
 

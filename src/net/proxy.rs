@@ -1,8 +1,10 @@
 //! What is said to a proxy before its connection is of use.
 
 pub(crate) mod connect;
+pub(crate) mod shared;
 pub(crate) mod socks;
 pub(crate) mod surplus;
+pub(crate) mod tunnel;
 
 use std::borrow::Cow;
 use std::io;

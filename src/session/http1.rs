@@ -22,7 +22,7 @@ pub(super) use crate::session::http1::exchange::Exchange;
 use crate::config::Config;
 use crate::error::Error;
 use crate::net::dial::Forwarded;
-use crate::net::dial::Io;
+use crate::net::io::Io;
 use crate::net::last_word::LastWord;
 use crate::net::linger::Linger;
 use crate::origin::Target;

@@ -15,7 +15,7 @@ use http::{Uri, uri};
 use crate::config::Config;
 use crate::error::{Error, Part};
 use crate::message::vitals::bump;
-use crate::net::dial::Io;
+use crate::net::io::Io;
 use crate::net::last_word::LastWord;
 use crate::net::linger::Linger;
 use crate::origin::{Protocol, Target};

@@ -1,6 +1,7 @@
 //! Through proxies that say exactly what a test tells them to.
 
 mod faults;
+mod http2;
 mod script;
 mod socks;
 mod tunnels;

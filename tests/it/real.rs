@@ -1,5 +1,5 @@
 //! Against the servers of others: nginx, nghttpd, h2o, Apache httpd, HAProxy; and through
-//! squid, tinyproxy and dante.
+//! squid, tinyproxy, dante and nghttpx.
 //!
 //! A test whose server is not installed says so and passes, but fails where `CI` is `true`.
 

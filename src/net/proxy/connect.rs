@@ -9,7 +9,7 @@ use crate::net::proxy::{authorization, broken, closed, failed};
 use crate::origin::Proxy;
 
 /// Most bytes of heads, interim ones included: far more than any proxy says.
-const MAX_HEAD: usize = 16 << 10;
+pub(crate) const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 128;
 
 /// What the bytes so far say.
@@ -72,11 +72,16 @@ fn within_limit(size: usize) -> Result<(), Error> {
     }
 }
 
-fn request(proxy: &Proxy, host: &str, port: u16) -> Vec<u8> {
-    let place = match host.contains(':') {
+/// Host and port as a URL has them.
+pub(crate) fn authority(host: &str, port: u16) -> String {
+    match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
-    };
+    }
+}
+
+fn request(proxy: &Proxy, host: &str, port: u16) -> Vec<u8> {
+    let place = authority(host, port);
     let mut request = format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n").into_bytes();
     if let Some(value) = authorization(proxy) {
         request.extend_from_slice(b"Proxy-Authorization: ");
@@ -110,7 +115,7 @@ fn answer(head: &[u8]) -> Result<Answer, Error> {
     }
 }
 
-fn refused(status: StatusCode) -> Error {
+pub(crate) fn refused(status: StatusCode) -> Error {
     let detail = match status {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => "it wants credentials, or other ones",
         status if status.is_server_error() => "it could not reach the origin",

@@ -118,7 +118,7 @@ mod tests {
     fn the_target_is_a_path_unless_a_proxy_is_to_read_it() {
         let request = Request::get("http://a.test:81/b?c").header("x", "y");
         let target = request.check().expect("a URL");
-        let head = head_of(&request, target, false).expect("a head");
+        let head = head_of(&request, target, None).expect("a head");
         assert_eq!(head.uri(), "/b?c");
         let fields: Vec<_> = head
             .headers()
@@ -126,7 +126,10 @@ mod tests {
             .map(|(name, _)| name.as_str())
             .collect();
         assert_eq!(fields, ["host", "x"]);
-        let head = head_of(&request, target, true).expect("a head");
+        let forwarded = Forwarded {
+            authorization: None,
+        };
+        let head = head_of(&request, target, Some(&forwarded)).expect("a head");
         assert_eq!(head.uri(), "http://a.test:81/b?c");
         assert_eq!(head.headers()["host"], "a.test:81");
     }

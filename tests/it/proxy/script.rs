@@ -2,6 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use gannet_testbed::Certificates;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -105,4 +110,21 @@ where
         Then::Repeat(piece) => while io.write_all(piece).await.is_ok() {},
     }
     let _ = io.shutdown().await;
+}
+
+/// One certificate for 127.0.0.1, and the authority behind it; a server that
+/// speaks these protocols.
+pub(crate) fn tls_for_loopback(alpn: &[&str]) -> (TlsAcceptor, Vec<u8>) {
+    let made = Certificates::new(&[], &[[127, 0, 0, 1].into()]).expect("a good address");
+    let chain = CertificateDer::pem_slice_iter(made.chain_pem.as_bytes());
+    let chain = chain.collect::<Result<Vec<_>, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(made.key_pem.as_bytes()).expect("PEM");
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("a key that fits");
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    (TlsAcceptor::from(Arc::new(config)), made.ca_der)
 }

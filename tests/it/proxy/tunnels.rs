@@ -1,20 +1,13 @@
 //! Tunnels that open, and what goes through them.
 
-use std::sync::Arc;
-
 use futures::future::join_all;
 use gannet::config::{PriorKnowledge, Trust};
 use gannet::origin::Proxy;
 use gannet::response::Protocol;
 use gannet::{Config, Error, Protocols, Request};
-use gannet_testbed::{Certificates, verify};
-use rustls::ServerConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
+use gannet_testbed::verify;
 
-use super::script::{Script, Then};
+use super::script::{Script, Then, tls_for_loopback};
 use super::{engine, get, proxy};
 use crate::support::peer::Host;
 use crate::support::{config, engine_with, testbed};
@@ -108,25 +101,9 @@ async fn no_origin_is_told_of_the_proxy() {
     }
 }
 
-/// One certificate for 127.0.0.1, and the authority behind it.
-fn tls_for_loopback() -> (TlsAcceptor, Vec<u8>) {
-    let made = Certificates::new(&[], &[[127, 0, 0, 1].into()]).expect("a good address");
-    let chain = CertificateDer::pem_slice_iter(made.chain_pem.as_bytes());
-    let chain = chain.collect::<Result<Vec<_>, _>>().expect("PEM");
-    let key = PrivateKeyDer::from_pem_slice(made.key_pem.as_bytes()).expect("PEM");
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("a key that fits");
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (TlsAcceptor::from(Arc::new(config)), made.ca_der)
-}
-
 #[tokio::test]
 async fn tls_goes_through_tls_to_a_proxy_whose_name_is_verified() {
-    let (testbed, (tls, ca)) = (testbed(), tls_for_loopback());
+    let (testbed, (tls, ca)) = (testbed(), tls_for_loopback(&["http/1.1"]));
     let script = Script::over(Some(tls), OPEN, Then::Relay).await;
     let mut both = config(&testbed);
     both.tls.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into(), ca.into()]);

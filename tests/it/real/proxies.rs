@@ -1,4 +1,4 @@
-//! Through squid, tinyproxy and dante, to an origin that keeps books of its own.
+//! Through squid, tinyproxy, dante and nghttpx, to an origin that keeps books of its own.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use gannet_testbed::{Testbed, verify};
 
 use crate::real::GRACE;
 use crate::real::recipe::Squid;
-use crate::real::server::Server;
+use crate::real::server::{Entry, Server};
 use crate::support::{config, engine_with, testbed};
 
 /// An engine that goes everywhere through the server, in this scheme and with these credentials.
@@ -63,6 +63,15 @@ async fn status_of_refusal(engine: &Engine, testbed: &Testbed) -> Option<u16> {
         }
         error => panic!("{error:?}"),
     }
+}
+
+fn trusting_both(proxy: &Server, testbed: &Testbed) -> Config {
+    let mut both = proxy.config();
+    let Trust::Roots(roots) = &mut both.tls.trust else {
+        panic!("a server's config trusts its root");
+    };
+    roots.push(testbed.ca_der().to_vec().into());
+    both
 }
 
 /// How many tunnels squid has opened, and to where, from its access log.
@@ -130,11 +139,7 @@ async fn tls_is_spoken_with_squid_and_through_it() {
         return;
     };
     let testbed = testbed();
-    let mut both = squid.config();
-    let Trust::Roots(roots) = &mut both.tls.trust else {
-        panic!("a server's config trusts its root");
-    };
-    roots.push(testbed.ca_der().to_vec().into());
+    let both = trusting_both(&squid, &testbed);
     let engine = engine(both, "https", "", &squid);
     fetch_all(&engine, &testbed, 200).await;
     engine.shutdown(GRACE).await;
@@ -201,4 +206,33 @@ async fn dante_connects_by_address_and_by_name() {
         let forbidden = forbidden.expect_err("a rule of it");
         assert!(forbidden.to_string().contains("reply 2"), "{forbidden}");
     }
+}
+
+#[tokio::test]
+async fn tunnels_to_fifty_origins_share_one_connection_to_nghttpx() {
+    let Some((nghttpx, squid)) = Server::nghttpx().await else {
+        return;
+    };
+    let testbed = Testbed::builder().addresses(50).start().expect("a port");
+    let engine = engine(trusting_both(&nghttpx, &testbed), "https", "", &nghttpx);
+    let requests = (0..1_000).map(|i| {
+        let path = format!("/bytes/{}/{i}", i * 13 % 9_000);
+        let request = Request::get(testbed.url_at(i % 50, &path));
+        (path, request)
+    });
+    let mut answers = engine.fetch_all(stream::iter(requests), 200);
+    while let Some((path, answer)) = answers.next().await {
+        let response = answer.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        assert!(verify(&path, &response.body), "{path}");
+    }
+    assert_eq!(testbed.books().connections, 50);
+    engine.shutdown(GRACE).await;
+    // Protocol, status and the client's port of each tunnel.
+    let fronts = nghttpx.books().await;
+    assert_eq!(fronts.len(), 50);
+    let ports: BTreeSet<_> = fronts.iter().map(|entry| &entry.target).collect();
+    assert_eq!(ports.len(), 1, "{fronts:?}");
+    let is_good = |entry: &Entry| entry.method == "h2" && entry.status == 200;
+    assert!(fronts.iter().all(is_good), "{fronts:?}");
+    assert_eq!(tunnels(squid).await.len(), 50);
 }

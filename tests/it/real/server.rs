@@ -109,6 +109,14 @@ impl Server {
         Self::start(recipe::dante()?).await
     }
 
+    /// Nghttpx, a proxy that speaks HTTP/2, and the squid behind it. `None` if one of them is not
+    /// installed.
+    pub(crate) async fn nghttpx() -> Option<(Self, Self)> {
+        let behind = Self::start(recipe::squid(Squid::default())?).await?;
+        let front = Self::start(recipe::nghttpx(behind.port)?).await?;
+        Some((front, behind))
+    }
+
     /// Always some; so that the functions above stay short.
     async fn start(recipe: Recipe) -> Option<Self> {
         let folder = Folder::new();
