@@ -151,7 +151,8 @@ pub struct TlsFacts {
     pub chain: Vec<CertificateDer<'static>>,
 }
 
-/// How long the steps of a dial took.
+/// How long the steps of a dial took. Resolving and TCP are those of a proxy where there is one, and
+/// took nothing where the tunnel is one more on a connection to the proxy that was there.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DialTimes {

@@ -99,7 +99,8 @@ impl ProxyRules {
 }
 
 impl Config {
-    /// The pool key of a fetch: where to, and by which way.
+    /// The pool key of a fetch: where to, and by which way. Whoever asks an engine about an origin
+    /// that is reached through a proxy needs this one.
     ///
     /// # Errors
     ///

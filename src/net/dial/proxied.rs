@@ -142,3 +142,34 @@ fn of_proxy(error: Error) -> Error {
         error => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, ProxyRules};
+    use crate::request::Request;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_proxy_that_forwards_is_told_nothing_before_the_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let place = listener.local_addr().expect("bound");
+        let proxy = Proxy::parse(&format!("http://user:secret@{place}")).expect("a proxy");
+        let mut config = Config::default();
+        config.proxy = ProxyRules::all(proxy);
+        let request = Request::get("http://no-such-name.test/");
+        let origin = config.origin_of(&request).expect("a good request");
+        let dialer = Dialer::new(Arc::new(config));
+        let dialed = dialer.dial(&origin, Rc::default()).await.expect("open");
+        assert!(dialed.absolute && dialed.peer.tls.is_none());
+        assert_eq!(dialed.protocol, Protocol::Http11);
+        assert_eq!(dialed.peer.address, place);
+        assert_eq!(dialed.peer.proxy, Some(format!("http://{place}")));
+        let value = dialed.authorization.as_ref().expect("credentials");
+        assert!(value.is_sensitive() && value == "Basic dXNlcjpzZWNyZXQ=");
+        let (mut tcp, _) = listener.accept().await.expect("it has connected");
+        drop(dialed);
+        assert_eq!(tcp.read(&mut [0]).await.expect("the end"), 0);
+    }
+}
