@@ -161,12 +161,16 @@ mod tests {
         let request = Request::get("http://no-such-name.test/");
         let origin = config.origin_of(&request).expect("a good request");
         let dialer = Dialer::new(Arc::new(config));
-        let dialed = dialer.dial(&origin, Rc::default()).await.expect("open");
-        assert!(dialed.absolute && dialed.peer.tls.is_none());
+        let dialed = dialer
+            .dial(&origin, Protocols::HTTP11, Rc::default())
+            .await
+            .expect("open");
+        assert!(dialed.peer.tls.is_none());
+        let forwarded = dialed.forwarded.expect("it is for the proxy to forward");
         assert_eq!(dialed.protocol, Protocol::Http11);
         assert_eq!(dialed.peer.address, place);
         assert_eq!(dialed.peer.proxy, Some(format!("http://{place}")));
-        let value = dialed.authorization.as_ref().expect("credentials");
+        let value = forwarded.authorization.as_ref().expect("credentials");
         assert!(value.is_sensitive() && value == "Basic dXNlcjpzZWNyZXQ=");
         let (mut tcp, _) = listener.accept().await.expect("it has connected");
         drop(dialed);
