@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use crate::exit::EXIT_CODES;
 use crate::parse::{self, HeaderFlag};
 use crate::reach::Reach;
+use crate::secure::Secure;
 use crate::tuning::Tuning;
 
 const GET_EXAMPLES: &str = "\
@@ -179,12 +180,6 @@ pub(crate) struct Shared {
     /// Say this as the user agent; nothing if empty
     #[arg(short = 'A', long, value_name = "NAME", default_value = concat!("gannet/", env!("CARGO_PKG_VERSION")), help_heading = "Request")]
     pub(crate) user_agent: String,
-    /// Trust any certificate: whoever is on the way can read and change everything
-    #[arg(short = 'k', long, help_heading = "Connecting")]
-    pub(crate) insecure: bool,
-    /// Trust the certificates in this PEM file, and no others
-    #[arg(long, value_name = "FILE", help_heading = "Connecting")]
-    pub(crate) cacert: Option<PathBuf>,
     /// Longest time for each URL, queueing and retries included [default: 180]
     #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds)]
     pub(crate) max_time: Option<Duration>,
@@ -202,6 +197,8 @@ pub(crate) struct Shared {
     pub(crate) max_size: Option<u64>,
     #[command(flatten)]
     pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) secure: Secure,
     /// Try again so often, where that can help and is safe [default: 2]
     #[arg(long, value_name = "N", help_heading = "Retries")]
     pub(crate) retry: Option<u32>,

@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use gannet::error::TlsFault;
 use gannet::{Engine, Error, Response, Target};
+use http::StatusCode;
 
 use crate::args::GetArgs;
 use crate::exit::{Exit, Failure, say};
@@ -83,7 +85,13 @@ async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
 
 fn failed(error: &Error) -> Failure {
     let hint = match error {
-        Error::Tls { .. } => " (--cacert names whom to trust, -k trusts anyone)",
+        Error::Tls { fault, .. } if is_about_trust(fault) => {
+            " (--cacert names whom to trust, -k trusts anyone)"
+        }
+        Error::Proxy {
+            status: Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED),
+            ..
+        } => " (-U names user and password)",
         Error::NoCommonProtocol { .. } => " (without --http2 or --http1.1 either will do)",
         Error::Blocked { .. } => " (--public-only is set)",
         Error::Redirect { .. } => " (--max-redirs and --location-downgrade allow more)",
@@ -91,6 +99,14 @@ fn failed(error: &Error) -> Failure {
         _ => "",
     };
     plainly(error, hint)
+}
+
+/// Whether trusting someone else would help.
+fn is_about_trust(fault: &TlsFault) -> bool {
+    matches!(
+        fault,
+        TlsFault::UnknownIssuer | TlsFault::WrongName | TlsFault::Expired | TlsFault::BadChain
+    )
 }
 
 fn plainly(error: &Error, hint: &str) -> Failure {

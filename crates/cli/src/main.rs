@@ -16,6 +16,7 @@ mod report;
 mod row;
 mod run;
 mod serve;
+mod secure;
 mod signal;
 mod summary;
 mod tuning;

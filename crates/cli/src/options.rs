@@ -1,16 +1,11 @@
 //! From flags to what the engine takes.
 
 use std::fs;
-use std::io;
-use std::path::Path;
 
 use bytes::Bytes;
-use gannet::config::Trust;
 use gannet::{Config, Error, Request, Target};
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 use crate::args::Shared;
 use crate::exit::{Exit, Failure};
@@ -89,14 +84,10 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
         config.max_attempts = retries.saturating_add(1);
     }
     config.retry_statuses.clone_from(&shared.retry_status);
-    shared.reach.apply(&mut config);
+    shared.reach.apply(&mut config)?;
     config.resolve.clone_from(&shared.resolve);
     config.connect_to.clone_from(&shared.connect_to);
-    config.tls.trust = match &shared.cacert {
-        _ if shared.insecure => Trust::DangerAcceptAnyCertificate,
-        Some(path) => Trust::Roots(certificates(path)?),
-        None => Trust::System,
-    };
+    shared.secure.apply(&mut config)?;
     Ok(config)
 }
 
@@ -144,21 +135,10 @@ fn body(data: &[String]) -> Result<Option<Bytes>, Failure> {
     Ok(Some(pieces.join(&b'&').into()))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let unreadable = |error: io::Error| Failure::input(path.display(), &error);
-    let pem = fs::read(path).map_err(unreadable)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(unreadable(io::Error::other("no certificate in it"))),
-        Ok(found) => Ok(found),
-        Err(error) => Err(unreadable(io::Error::other(error))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use gannet::config::PriorKnowledge;
+    use gannet::config::{PriorKnowledge, Trust};
     use gannet::error::Part;
 
     use super::*;

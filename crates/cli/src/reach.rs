@@ -1,9 +1,11 @@
 //! The flags that say how servers are reached, spelled as in curl.
 
 use clap::Args;
-use gannet::config::{AddressPolicy, PriorKnowledge};
+use gannet::config::{AddressPolicy, NoProxy, PriorKnowledge, ProxyRules};
 use gannet::request::Redirects;
-use gannet::{Config, Protocols};
+use gannet::{Config, Error, Protocols, Proxy};
+
+use crate::exit::{Exit, Failure};
 
 /// How servers are reached, as far as flags say.
 #[derive(Args, Debug, Default)]
@@ -25,6 +27,24 @@ pub(crate) struct Reach {
     /// Connect to public addresses only, whatever names and redirects say
     #[arg(long)]
     public_only: bool,
+    /// Go through this proxy: http://, https://, socks5:// (names resolved here) or socks5h://
+    #[arg(short = 'x', long, value_name = "[SCHEME://]HOST[:PORT]", value_parser = proxy, help_heading = "Proxies")]
+    proxy: Option<Proxy>,
+    /// User and password for the proxy; better than in its URL, which more programs show
+    #[arg(
+        short = 'U',
+        long,
+        value_name = "USER:PASSWORD",
+        requires = "proxy",
+        help_heading = "Proxies"
+    )]
+    proxy_user: Option<String>,
+    /// Go to these hosts without a proxy: names with all below them, addresses, networks, or *
+    #[arg(long, value_name = "HOST[,HOST]", help_heading = "Proxies")]
+    noproxy: Option<String>,
+    /// Go through the proxies that http_proxy, https_proxy, all_proxy and no_proxy name
+    #[arg(long, conflicts_with = "proxy", help_heading = "Proxies")]
+    proxy_env: bool,
     /// Follow redirects; credentials go along only within one scheme, host and port
     #[arg(short = 'L', long, help_heading = "Redirects")]
     location: bool,
@@ -43,7 +63,7 @@ pub(crate) struct Reach {
 
 impl Reach {
     /// Sets what flags were given for.
-    pub(crate) fn apply(&self, config: &mut Config) {
+    pub(crate) fn apply(&self, config: &mut Config) -> Result<(), Failure> {
         if self.http1_1 {
             config.accepted_protocols = Protocols::HTTP11;
         }
@@ -66,7 +86,33 @@ impl Reach {
             config.redirects = Redirects::at_most(self.max_redirs);
             config.redirects.allow_downgrade = self.location_downgrade;
         }
+        config.proxy = self.proxies().map_err(|error| usage(&error))?;
+        Ok(())
     }
+
+    fn proxies(&self) -> Result<ProxyRules, Error> {
+        let mut rules = match (&self.proxy, &self.proxy_user) {
+            (Some(proxy), Some(pair)) => {
+                let (user, password) = pair.split_once(':').unwrap_or((pair, ""));
+                ProxyRules::all(proxy.clone().with_credentials(user, password)?)
+            }
+            (Some(proxy), None) => ProxyRules::all(proxy.clone()),
+            (None, _) if self.proxy_env => ProxyRules::from_env()?,
+            (None, _) => ProxyRules::none(),
+        };
+        if let Some(hosts) = &self.noproxy {
+            rules = rules.except(NoProxy::parse(hosts));
+        }
+        Ok(rules)
+    }
+}
+
+fn proxy(text: &str) -> Result<Proxy, String> {
+    Proxy::parse(text).map_err(|error| error.to_string())
+}
+
+fn usage(error: &Error) -> Failure {
+    Failure::new(Exit::Usage, error.to_string())
 }
 
 #[cfg(test)]
@@ -83,7 +129,7 @@ mod tests {
     fn config(line: &str) -> Result<Config, clap::Error> {
         let line = Line::try_parse_from(format!("get {line}").split_whitespace())?;
         let mut config = Config::default();
-        line.reach.apply(&mut config);
+        line.reach.apply(&mut config).expect("flags that fit");
         Ok(config)
     }
 
@@ -110,6 +156,25 @@ mod tests {
             (allows(""), allows("--public-only")),
             (Some(true), Some(false))
         );
+    }
+
+    #[test]
+    fn proxies_are_named_by_flags_and_nobody_else() {
+        let of = |line: &str, url: &str| {
+            let origin = url.parse().expect("a URL");
+            let config = config(line).ok()?;
+            Some(config.proxy.proxy_of(&origin).map(ToString::to_string))
+        };
+        let via = |proxy: &str| Some(Some(proxy.to_owned()));
+        assert_eq!(of("", "http://a.test/"), Some(None));
+        assert_eq!(of("-x p:8080", "http://a.test/"), via("http://p:8080"));
+        let line = "-x socks5h://p -U user:secret --noproxy b.test";
+        assert_eq!(of(line, "https://a.test/"), via("socks5h://p:1080"));
+        assert_eq!(of(line, "https://c.b.test/"), Some(None));
+        assert_eq!(of("-x ftp://p", "http://a.test/"), None);
+        assert_eq!(of("-U a:b", "http://a.test/"), None);
+        let shown = config(line).map(|c| format!("{c:?}")).unwrap_or_default();
+        assert!(!shown.contains("secret"), "{shown}");
     }
 
     #[test]

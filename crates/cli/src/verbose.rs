@@ -80,12 +80,11 @@ pub(crate) fn retries(retries: &[Retry]) -> Result<String, fmt::Error> {
 pub(crate) fn connection(response: &Response, target: &Target) -> Result<String, fmt::Error> {
     let (receipt, mut text) = (&response.receipt, String::new());
     let (peer, dial) = (&receipt.peer, &receipt.peer.dial);
-    writeln!(
-        text,
-        "* resolved {} in {}",
-        target.origin().host(),
-        Millis(dial.resolve)
-    )?;
+    let named = match &peer.proxy {
+        Some(proxy) => proxy,
+        None => target.origin().host(),
+    };
+    writeln!(text, "* resolved {named} in {}", Millis(dial.resolve))?;
     for passed in &peer.passed {
         let (address, took) = (passed.address, Millis(passed.took));
         match &passed.failure {
@@ -99,13 +98,17 @@ pub(crate) fn connection(response: &Response, target: &Target) -> Result<String,
         peer.address,
         Millis(dial.tcp)
     )?;
+    if peer.proxy.is_some() {
+        writeln!(text, "* the proxy was ready in {}", Millis(dial.proxy))?;
+    }
     match &peer.tls {
         Some(tls) => writeln!(
             text,
-            "* TLS: {} / {} / ALPN {}, in {}",
+            "* TLS: {} / {} / ALPN {}{}, in {}",
             tls.version,
             tls.cipher_suite,
             tls.alpn.as_deref().unwrap_or("none"),
+            if tls.resumed { " / resumed" } else { "" },
             Millis(dial.tls),
         )?,
         None => writeln!(text, "* no TLS: cleartext {}", response.protocol)?,

@@ -166,7 +166,10 @@ mod tests {
             .await
             .expect("open");
         assert!(dialed.peer.tls.is_none());
-        let forwarded = dialed.forwarded.expect("it is for the proxy to forward");
+        let forwarded = dialed
+            .forwarded
+            .as_ref()
+            .expect("it is for the proxy to forward");
         assert_eq!(dialed.protocol, Protocol::Http11);
         assert_eq!(dialed.peer.address, place);
         assert_eq!(dialed.peer.proxy, Some(format!("http://{place}")));
