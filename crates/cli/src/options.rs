@@ -92,7 +92,7 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
     if shared.http2_prior_knowledge {
         config.prior_knowledge = PriorKnowledge::All;
     }
-    config.resolve.clone_from(&shared.resolve);
+    config.fixed_addresses.clone_from(&shared.resolve);
     config.connect_to.clone_from(&shared.connect_to);
     config.trust = match &shared.cacert {
         _ if shared.insecure => Trust::DangerAcceptAnyCertificate,
