@@ -108,6 +108,8 @@ pub struct TlsFacts {
 pub struct DialTimes {
     /// Resolving the name.
     pub resolve: Duration,
+    /// Whether the name's addresses were remembered from before.
+    pub cached: bool,
     /// The TCP handshake.
     pub tcp: Duration,
     /// The TLS handshake.

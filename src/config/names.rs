@@ -29,9 +29,10 @@ use std::time::Duration;
 /// config.resolver = Resolver::Custom(Arc::new(Here));
 /// ```
 pub trait Resolve: Send + Sync + std::fmt::Debug {
-    /// The addresses of `host`, a name in its ASCII form; a dot at its end says that it is
-    /// complete. The future may be polled on any of the engine's threads, on one after the other
-    /// too, and is dropped when nobody waits for it any more or the time is over.
+    /// The addresses of `host`, a name in its ASCII form, lower case; a dot at its end says that it
+    /// is complete. Called and polled on a thread that the engine keeps for names, within a tokio
+    /// runtime, so it must not block; dropped when the time is over. At most 100 names are asked
+    /// for at once.
     ///
     /// # Errors
     ///

@@ -17,7 +17,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::error::Error;
 use crate::message::vitals::Vitals;
-use crate::net::dns::resolve;
+use crate::net::dns::Names;
 use crate::net::linger::Linger;
 use crate::net::meter::Meter;
 use crate::net::tls::Tls;
@@ -28,6 +28,7 @@ use crate::response::{DialTimes, Peer, TlsFacts};
 #[derive(Debug)]
 pub(crate) struct Dialer {
     config: Arc<Config>,
+    names: Names,
     tls: Tls,
 }
 
@@ -51,7 +52,8 @@ pub(crate) enum Io {
 impl Dialer {
     pub(crate) fn new(config: Arc<Config>) -> Self {
         let tls = Tls::new(config.trust.clone());
-        Self { config, tls }
+        let names = Names::new(Arc::clone(&config));
+        Self { config, names, tls }
     }
 
     /// Connects to `origin`; what passes on the socket is noted in `vitals`. The caller bounds the
@@ -60,10 +62,11 @@ impl Dialer {
         let started = now();
         let mut times = DialTimes::default();
         let (host, port) = self.config.place_of(origin);
-        let addresses = resolve(&self.config, &host, port).await?;
+        let found = self.names.resolve(&host, port).await?;
         let resolved = now();
+        times.cached = found.cached;
         times.resolve = resolved - started;
-        let (tcp, address) = self.connect(&addresses).await?;
+        let (tcp, address) = self.connect(&found.addresses).await?;
         let connected = now();
         times.tcp = connected - resolved;
         let (io, tls, protocol) = self.secure(origin, Meter::new(tcp, vitals)).await?;

@@ -1,5 +1,6 @@
 //! What is known of names, and for how long.
 
+mod merge;
 pub(crate) mod order;
 pub(crate) mod search;
 
