@@ -4,6 +4,7 @@ mod architecture;
 mod faults;
 mod fetch;
 mod limits;
+mod names;
 mod peer;
 mod pool;
 mod real;
