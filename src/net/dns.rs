@@ -7,6 +7,8 @@
 mod desk;
 mod lookup;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io;

@@ -201,3 +201,36 @@ fn into_io(error: NetError) -> io::Error {
     };
     io::Error::new(kind, error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_hosts_file_is_asked_first_and_answers_for_both_families() {
+        let mut config = Config::default();
+        let hosts = b"192.0.2.7 four.test both.test # one\n2001:db8::7 both.test";
+        for (families, both) in [(Families::Both, 2), (Families::Ipv4, 1)] {
+            config.families = families;
+            // Nobody to ask: what is not in the file is not known.
+            let mut dns = Dns::of_servers(&config, &[]).expect("no such server is refused");
+            dns.hosts = Hosts::default();
+            dns.hosts.read_hosts_conf(&hosts[..]).expect("readable");
+            for (name, count) in [("four.test", 1), ("both.test.", both), ("none.test", 0)] {
+                let found = match dns.find(name).await {
+                    Finding::Found { addresses, .. } => addresses.len(),
+                    _ => 0,
+                };
+                assert_eq!(found, count, "{name}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_be_no_name_is_not_asked_for() {
+        let dns = Dns::of_servers(&Config::default(), &[]).expect("no such server is refused");
+        let too_long = "a".repeat(64) + ".test";
+        let finding = dns.find(&too_long).await;
+        assert!(matches!(finding, Finding::Lack { .. }), "{finding:?}");
+    }
+}

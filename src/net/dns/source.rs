@@ -62,3 +62,16 @@ async fn of_system(name: &str) -> io::Result<Answer> {
         ttl: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_systems_function_knows_this_machine() {
+        let mut config = Config::default();
+        config.resolver = Resolver::GetAddrInfo;
+        let finding = Source::new(&config).find("localhost").await;
+        assert!(matches!(finding, Finding::Found { .. }), "{finding:?}");
+    }
+}
