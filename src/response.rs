@@ -108,7 +108,8 @@ pub struct TlsFacts {
 pub struct DialTimes {
     /// Resolving the name.
     pub resolve: Duration,
-    /// Whether the name's addresses were remembered from before.
+    /// Whether the name's addresses were remembered from an earlier answer; not said of literals
+    /// and fixed addresses.
     pub cached: bool,
     /// The TCP handshake.
     pub tcp: Duration,

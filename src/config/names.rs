@@ -64,7 +64,8 @@ pub enum Resolver {
     /// These DNS servers and no others; names are taken as complete. The hosts file counts.
     Servers(Vec<SocketAddr>),
     /// The system's own function, with all that it is set up to ask. Each question takes a thread
-    /// while it waits, at most 16 of them at once, and answers have no lifetime.
+    /// while it waits, at most 16 of them at once. Its answers have no lifetime and are kept for
+    /// 10 s; it does not tell a name that does not exist from a failure, so neither is kept.
     GetAddrInfo,
     /// This.
     Custom(Arc<dyn Resolve>),

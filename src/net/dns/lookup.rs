@@ -24,6 +24,8 @@ use crate::policy::names::{Finding, Lack};
 /// How much longer the family is waited for that has not answered yet, once the other has an
 /// address (RFC 8305 §3): one question sent again. There are servers that never answer for AAAA.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// What the system's configuration can say at least.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// Questions at once to one server; we hold ourselves to fewer.
 const PER_SERVER: usize = 1_024;
 
@@ -70,7 +72,8 @@ impl Dns {
         // What is kept, and for how long, is decided elsewhere.
         options.cache_size = 0;
         options.use_hosts_file = ResolveHosts::Never;
-        options.timeout = options.timeout.min(config.dns_timeout);
+        // Nothing could be answered within the 0 s that resolv.conf can hold.
+        options.timeout = options.timeout.max(SHORTEST).min(config.dns_timeout);
         options.max_active_requests = PER_SERVER;
         // So that an answer shows by which names it came.
         options.preserve_intermediates = true;

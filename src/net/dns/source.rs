@@ -69,8 +69,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_systems_function_knows_this_machine() {
-        let mut config = Config::default();
-        config.resolver = Resolver::GetAddrInfo;
+        let config = Config {
+            resolver: Resolver::GetAddrInfo,
+            ..Config::default()
+        };
         let finding = Source::new(&config).find("localhost").await;
         assert!(matches!(finding, Finding::Found { .. }), "{finding:?}");
     }

@@ -52,8 +52,10 @@ fn rig(change: impl FnOnce(&mut Config)) -> Rig {
         gate: Arc::new(Semaphore::new(0)),
         held,
     });
-    let mut config = Config::default();
-    config.resolver = Resolver::Custom(Arc::clone(&slow) as Arc<dyn Resolve>);
+    let mut config = Config {
+        resolver: Resolver::Custom(Arc::clone(&slow) as Arc<dyn Resolve>),
+        ..Config::default()
+    };
     change(&mut config);
     Rig {
         names: Names::new(Arc::new(config)),
