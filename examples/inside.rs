@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use gannet::config::{Resolve, Trust};
+use gannet::config::{FixedAddresses, Trust};
 use gannet::{Config, Engine, Request};
 use gannet_testbed::Testbed;
 
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::default();
     config.tls.trust = Trust::Roots(vec![testbed.ca_der().to_vec().into()]);
     config.max_connections = 2;
-    config.resolve = vec![Resolve {
+    config.fixed_addresses = vec![FixedAddresses {
         host: "*".into(),
         port: testbed.port(),
         addresses: vec![Ipv4Addr::LOCALHOST.into()],

@@ -15,6 +15,7 @@ mod tls;
 mod address;
 mod noproxy;
 mod proxy;
+mod names;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+pub use crate::config::names::{Answer, Families, FixedAddresses, Resolve, Resolver, Resolving};
 pub use crate::config::tls::{CertificateDer, Identity, TlsConfig, TlsVersion, Trust};
 
 pub use crate::config::address::AddressPolicy;
@@ -180,10 +182,23 @@ pub struct Config {
     /// The network interface to connect through (`SO_BINDTODEVICE`), where the system has such a
     /// thing; elsewhere each dial fails. Default: the system's choice.
     pub interface: Option<String>,
+    /// Who is asked for the addresses of names. Default: the DNS servers of the system's
+    /// configuration.
+    pub resolver: Resolver,
+    /// Families of addresses asked for and used, fixed ones and literals included. Default: both.
+    pub families: Families,
+    /// Longest wait for the addresses of a name. Default 5 s: a dead DNS server costs each fetch
+    /// that needs it no more, and the others nothing.
+    pub dns_timeout: Duration,
+    /// Names whose addresses, or lack of any, are remembered, over the whole engine; the one
+    /// unused longest is forgotten. At most 1 h each, as long as the answer says (its TTL), at
+    /// least 1 s; lack of addresses at most 1 min. Default 10,000, at about 1 KiB each; 0
+    /// remembers none.
+    pub dns_cache: usize,
     /// Fixed addresses for a host and port, asked before the resolver; the first match counts.
     /// Default: none.
-    pub resolve: Vec<Resolve>,
-    /// Other places to connect to, asked before `resolve`; the first match counts. The name in
+    pub fixed_addresses: Vec<FixedAddresses>,
+    /// Other places to connect to, asked before `fixed_addresses`; the first match counts. The name in
     /// the certificate and in the request stays the URL's. Default: none.
     pub connect_to: Vec<ConnectTo>,
     /// The proxies to go through. Default: none, whatever the environment says.
@@ -201,17 +216,6 @@ pub enum PriorKnowledge {
     Origins(HashSet<Origin>),
     /// All.
     All,
-}
-
-/// Fixed addresses of one host and port, as curl's `--resolve`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Resolve {
-    /// Host, lower case; `*` stands for every host.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Addresses, tried in order.
-    pub addresses: Vec<IpAddr>,
 }
 
 /// Another place to connect to for one host and port, as curl's `--connect-to`.
@@ -275,7 +279,11 @@ impl Default for Config {
             address_policy: AddressPolicy::any(),
             local_address: None,
             interface: None,
-            resolve: Vec::new(),
+            resolver: Resolver::System,
+            families: Families::Both,
+            dns_timeout: Duration::from_secs(5),
+            dns_cache: 10_000,
+            fixed_addresses: Vec::new(),
             connect_to: Vec::new(),
             proxy: ProxyRules::none(),
         }
@@ -357,7 +365,7 @@ impl Config {
     /// The fixed addresses of a host and port, if there are any.
     pub(crate) fn fixed_addresses(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let rule = self
-            .resolve
+            .fixed_addresses
             .iter()
             .find(|rule| (rule.host == host || rule.host == "*") && rule.port == port)?;
         Some(rule.addresses.iter().map(|ip| (*ip, port).into()).collect())
@@ -366,6 +374,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::origin::Target;
 
@@ -390,7 +400,7 @@ mod tests {
     #[test]
     fn a_fixed_address_needs_host_and_port_to_match() {
         let mut config = Config::default();
-        config.resolve.push(Resolve {
+        config.fixed_addresses.push(FixedAddresses {
             host: "*".into(),
             port: 443,
             addresses: vec![IpAddr::from([127, 0, 0, 1])],

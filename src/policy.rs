@@ -16,6 +16,7 @@ pub(crate) mod health;
 pub(crate) mod jitter;
 pub(crate) mod limit;
 pub(crate) mod memory;
+pub(crate) mod names;
 pub(crate) mod pace;
 pub(crate) mod race;
 pub(crate) mod redirect;

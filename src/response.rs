@@ -158,6 +158,9 @@ pub struct TlsFacts {
 pub struct DialTimes {
     /// Resolving the name.
     pub resolve: Duration,
+    /// Whether the name's addresses were remembered from an earlier answer; not said of literals
+    /// and fixed addresses.
+    pub cached: bool,
     /// The TCP handshake.
     pub tcp: Duration,
     /// Having a proxy open the way, TLS with it included.

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::message::vitals::Vitals;
 use crate::net::connect::{Connector, Leg};
-use crate::net::dns::resolve;
+use crate::net::dns::Names;
 use crate::net::io::Io;
 use crate::net::linger::Linger;
 use crate::net::proxy::authorization;
@@ -30,6 +30,7 @@ use crate::response::{DialTimes, Peer, TlsFacts};
 pub(crate) struct Dialer {
     config: Arc<Config>,
     connector: Connector,
+    names: Names,
     tls: Tls,
     /// Connections to proxies.
     shared: Shared,
@@ -57,6 +58,7 @@ pub(crate) struct Forwarded {
 impl Dialer {
     pub(crate) fn new(config: Arc<Config>) -> Self {
         Self {
+            names: Names::new(Arc::clone(&config)),
             connector: Connector::new(Arc::clone(&config)),
             tls: Tls::new(config.tls.clone()),
             shared: Shared::default(),
@@ -112,10 +114,12 @@ impl Dialer {
         times: &mut DialTimes,
     ) -> Result<(TcpStream, Leg), Error> {
         let started = now();
-        let addresses = resolve(&self.config, host, port).await?;
+        let found = self.names.resolve(host, port).await?;
         let resolved = now();
+        times.cached = found.cached;
         times.resolve = resolved - started;
-        let connected = self.connector.connect(host, &addresses, local).await?;
+        let addresses = &found.addresses;
+        let connected = self.connector.connect(host, addresses, local).await?;
         times.tcp = now() - resolved;
         Ok(connected)
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::Duration;
 
-use gannet::config::{AddressPolicy, PriorKnowledge, Resolve};
+use gannet::config::{AddressPolicy, FixedAddresses, PriorKnowledge};
 use gannet::{Config, Engine, Error, Request};
 
 use crate::support::{config, engine_with, testbed};
@@ -117,8 +117,8 @@ const INSIDE: &[&str] = &[
     "http://127.0.0.1\t:%p/",
 ];
 
-fn fixed(host: &str, port: u16, addresses: &[&str]) -> Resolve {
-    Resolve {
+fn fixed(host: &str, port: u16, addresses: &[&str]) -> FixedAddresses {
+    FixedAddresses {
         host: host.into(),
         port,
         addresses: addresses
@@ -135,7 +135,7 @@ async fn no_spelling_of_an_address_inside_gets_a_packet_out() {
     let mut config = Config::default();
     config.address_policy = AddressPolicy::public_only();
     config.prior_knowledge = PriorKnowledge::All;
-    config.resolve = vec![
+    config.fixed_addresses = vec![
         fixed("inside.test", trap.port, &["127.0.0.1", "10.0.0.1"]),
         fixed("inside-six.test", trap.port, &["::1"]),
         fixed("mapped.test", trap.port, &["::ffff:127.0.0.1"]),
@@ -165,7 +165,7 @@ fn engine_by(
 ) -> (Engine, String) {
     let port = testbed.address().port();
     let mut config = config(testbed);
-    config.resolve = vec![fixed("localhost", port, addresses)];
+    config.fixed_addresses = vec![fixed("localhost", port, addresses)];
     set(&mut config);
     (
         engine_with(config),

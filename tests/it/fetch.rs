@@ -235,7 +235,7 @@ async fn an_unknown_certificate_is_refused_and_a_wrong_name_too() {
     let answer = engine.fetch(Request::get(testbed.url("/"))).await;
     assert!(matches!(answer, Err(Error::Tls { .. })), "{answer:?}");
     let mut config = config(&testbed);
-    config.resolve.push(gannet::config::Resolve {
+    config.fixed_addresses.push(gannet::config::FixedAddresses {
         host: "wrong.test".into(),
         port: testbed.port(),
         addresses: vec![testbed.address().ip()],

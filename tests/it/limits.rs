@@ -191,7 +191,7 @@ async fn thousands_who_wait_for_a_place_are_answered_at_a_shutdown() {
     let mut config = config(&testbed);
     config.max_connections = 1;
     config.prior_knowledge = gannet::config::PriorKnowledge::All;
-    config.resolve.push(gannet::config::Resolve {
+    config.fixed_addresses.push(gannet::config::FixedAddresses {
         host: "*".into(),
         port: testbed.port(),
         addresses: vec![testbed.address().ip()],

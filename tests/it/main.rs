@@ -6,6 +6,7 @@ mod faults;
 mod fetch;
 mod http1;
 mod limits;
+mod names;
 mod peer;
 mod pool;
 mod proxy;

@@ -1,5 +1,6 @@
 //! Engines and servers for the tests.
 
+pub(crate) mod dns;
 pub(crate) mod peer;
 pub(crate) mod script;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use gannet::config::{ConnectTo, Resolve};
+use gannet::config::{ConnectTo, FixedAddresses};
 use http::{Method, StatusCode};
 
 use crate::exit::EXIT_CODES;
@@ -188,7 +188,7 @@ pub(crate) struct Shared {
     pub(crate) connect_timeout: Option<Duration>,
     /// Use these addresses for a host (* for all) and port
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = parse::resolve, help_heading = "Connecting")]
-    pub(crate) resolve: Vec<Resolve>,
+    pub(crate) resolve: Vec<FixedAddresses>,
     /// Connect to HOST2:PORT2 for HOST1:PORT1; any part can be empty
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2", value_parser = parse::connect_to, help_heading = "Connecting")]
     pub(crate) connect_to: Vec<ConnectTo>,

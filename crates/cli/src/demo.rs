@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 
 use futures::{Stream, StreamExt, stream};
-use gannet::config::{Resolve, Trust};
+use gannet::config::{FixedAddresses, Trust};
 use gannet::{Config, Error, Request, Response};
 use gannet_testbed::Testbed;
 use rustls_pki_types::CertificateDer;
@@ -83,7 +83,7 @@ fn config(testbed: &Testbed, origins: usize) -> Config {
     let mut config = Config::default();
     let authority = CertificateDer::from(testbed.ca_der().to_vec());
     config.tls.trust = Trust::Roots(vec![authority]);
-    config.resolve = vec![Resolve {
+    config.fixed_addresses = vec![FixedAddresses {
         host: "*".to_owned(),
         port: testbed.port(),
         addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],

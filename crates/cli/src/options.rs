@@ -85,7 +85,7 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
     }
     config.retry_statuses.clone_from(&shared.retry_status);
     shared.reach.apply(&mut config)?;
-    config.resolve.clone_from(&shared.resolve);
+    config.fixed_addresses.clone_from(&shared.resolve);
     config.connect_to.clone_from(&shared.connect_to);
     shared.secure.apply(&mut config)?;
     Ok(config)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use gannet::Target;
-use gannet::config::{ConnectTo, Resolve};
+use gannet::config::{ConnectTo, FixedAddresses};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 /// The longest time a flag takes: some three years, far from where clocks overflow.
@@ -82,12 +82,12 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 }
 
 /// `host:port:addr[,addr]`.
-pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
+pub(crate) fn resolve(text: &str) -> Result<FixedAddresses, String> {
     let form = "expected host:port:address[,address]";
     let (name, rest) = part(text).ok_or(form)?;
     let (number, list) = rest.split_once(':').ok_or(form)?;
     let addresses = list.split(',').map(address).collect::<Result<_, _>>()?;
-    Ok(Resolve {
+    Ok(FixedAddresses {
         host: if name == "*" {
             name.to_owned()
         } else {

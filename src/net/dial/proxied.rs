@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::message::vitals::Vitals;
 use crate::net::connect::Leg;
 use crate::net::dial::Dialer;
-use crate::net::dns::resolve;
 use crate::net::io::Io;
 use crate::net::meter::Meter;
 use crate::net::proxy::connect;
@@ -52,8 +51,8 @@ impl Dialer {
                 return Ok(io.after(ahead));
             }
             ProxyScheme::Socks5 => {
-                let found = resolve(&self.config, host, port).await?;
-                let addresses = self.connector.allowed(host, &found, None)?;
+                let found = self.names.resolve(host, port).await?;
+                let addresses = self.connector.allowed(host, &found.addresses, None)?;
                 // One try only: of the families, the one that every proxy can reach.
                 let is_ipv4 = |address: &&IpAddr| address.is_ipv4();
                 let chosen = addresses.iter().find(is_ipv4).or_else(|| addresses.first());

@@ -85,7 +85,7 @@ async fn counted(tcp: &mut TcpStream, skipped: usize) -> Vec<u8> {
 
 fn resolving(testbed: &Testbed) -> Config {
     let mut config = config(testbed);
-    config.resolve.push(Resolve {
+    config.fixed_addresses.push(FixedAddresses {
         host: NAMED.into(),
         port: testbed.port(),
         addresses: vec![[127, 0, 0, 1].into()],

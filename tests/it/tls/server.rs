@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gannet::Config;
-use gannet::config::{CertificateDer, Resolve, Trust};
+use gannet::config::{CertificateDer, FixedAddresses, Trust};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -137,7 +137,7 @@ impl Server {
     pub(crate) fn config(&self, trust: Trust) -> Config {
         let mut config = Config::default();
         config.tls.trust = trust;
-        config.resolve.push(Resolve {
+        config.fixed_addresses.push(FixedAddresses {
             host: "*".into(),
             port: self.port,
             addresses: vec![[127, 0, 0, 1].into()],
