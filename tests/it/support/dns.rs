@@ -187,16 +187,13 @@ fn answer(mut question: Question, is_udp: bool) -> Option<Vec<u8>> {
             question.wire.extend([0, 1, 0, 1]);
             reply.here();
         }
-        "stray" if is_a => {
-            let address = vec![192, 0, 2, 66];
+        "stray" | "strayonly" if is_a => {
             let owner = name_on_wire("elsewhere.test");
-            reply.records.push((owner, A, address));
-            reply.here();
-        }
-        "strayonly" if is_a => {
-            let address = vec![127, 0, 0, 1];
-            let owner = name_on_wire("elsewhere.test");
-            reply.records.push((owner, A, address));
+            reply.records.push((owner, A, vec![127, 0, 0, 1]));
+            if how == "stray" {
+                let address = vec![127, 0, 0, 9];
+                reply.records.push((vec![0xc0, 12], A, address));
+            }
         }
         "two" if !is_a => {
             let mut address = vec![0; 16];
