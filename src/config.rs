@@ -11,26 +11,28 @@
 //! | time of one fetch | `deadline` |
 //! | time a dead connection is used | `silence_timeout`; it is closed `ping_timeout` later |
 
-mod tls;
 mod address;
-mod noproxy;
-mod proxy;
 mod names;
+mod noproxy;
+mod place;
+mod protocols;
+mod proxy;
+mod tls;
 
-use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::StatusCode;
 
-pub use crate::config::names::{Answer, Families, FixedAddresses, Resolve, Resolver, Resolving};
+pub use crate::config::address::AddressPolicy;
+pub use crate::config::names::{Answer, Families, Resolve, Resolver, Resolving};
+pub use crate::config::noproxy::NoProxy;
+pub use crate::config::place::{ConnectTo, FixedAddresses};
+pub use crate::config::protocols::PriorKnowledge;
+pub use crate::config::proxy::ProxyRules;
 pub use crate::config::tls::{CertificateDer, Identity, TlsConfig, TlsVersion, Trust};
 
-pub use crate::config::address::AddressPolicy;
-
-pub use crate::config::noproxy::NoProxy;
-pub use crate::config::proxy::ProxyRules;
-use crate::origin::{Egress, Origin, Protocol, Protocols};
+use crate::origin::Protocols;
 use crate::request::Redirects;
 
 /// Limits and settings of an engine. A number of 0 counts as 1 where nothing could be fetched
@@ -205,32 +207,6 @@ pub struct Config {
     pub proxy: ProxyRules,
 }
 
-/// Which `http` origins are known to speak HTTP/2 in cleartext.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum PriorKnowledge {
-    /// None: they are spoken to in HTTP/1.1.
-    #[default]
-    None,
-    /// These.
-    Origins(HashSet<Origin>),
-    /// All.
-    All,
-}
-
-/// Another place to connect to for one host and port, as curl's `--connect-to`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ConnectTo {
-    /// Host of the URL, lower case; `None` stands for every host.
-    pub host: Option<String>,
-    /// Port of the URL; `None` stands for every port.
-    pub port: Option<u16>,
-    /// Host to connect to instead; `None` keeps the URL's.
-    pub to_host: Option<String>,
-    /// Port to connect to instead; `None` keeps the URL's.
-    pub to_port: Option<u16>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -290,18 +266,6 @@ impl Default for Config {
     }
 }
 
-impl PriorKnowledge {
-    /// Whether `origin` is known to speak HTTP/2 in cleartext, by whatever way it is reached.
-    #[must_use]
-    pub fn covers(&self, origin: &Origin) -> bool {
-        match self {
-            Self::None => false,
-            Self::Origins(origins) => origins.contains(&origin.by(Egress::default())),
-            Self::All => true,
-        }
-    }
-}
-
 impl Config {
     /// With a 1 for each limit of 0 that would let nothing through, ever.
     pub(crate) fn at_least_one(mut self) -> Self {
@@ -320,99 +284,5 @@ impl Config {
         self.max_requests = self.max_requests.map(|limit| limit.max(1));
         self.per_origin_concurrency = self.per_origin_concurrency.map(|limit| limit.max(1));
         self
-    }
-
-    /// What to offer to `origin`; the only one without TLS, where nothing is negotiated.
-    pub(crate) fn protocols_of(&self, origin: &Origin) -> Protocols {
-        let wanted = origin.egress().protocols;
-        let accepted = wanted.unwrap_or(self.accepted_protocols);
-        if origin.is_secure() {
-            return accepted;
-        }
-        let is_known = wanted.is_none() && self.prior_knowledge.covers(origin);
-        match is_known || !accepted.accept(Protocol::Http11) {
-            true => Protocols::HTTP2,
-            false => Protocols::HTTP11,
-        }
-    }
-
-    /// The most connections of an origin that speaks `protocol`.
-    pub(crate) fn conn_limit_of(&self, protocol: Option<Protocol>) -> usize {
-        match protocol.is_none_or(Protocol::is_multiplexed) {
-            true => self.conn_limit,
-            false => self.conn_limit_http1,
-        }
-    }
-
-    /// Whether HTTP/1.1 may be spoken to `origin` if it asks for that.
-    pub(crate) fn accepts_http1(&self, origin: &Origin) -> bool {
-        let wanted = origin.egress().protocols;
-        let accepted = wanted.unwrap_or(self.accepted_protocols);
-        accepted.accept(Protocol::Http11)
-    }
-
-    /// Where to connect for `origin`: host and port after `connect_to`.
-    pub(crate) fn place_of(&self, origin: &Origin) -> (String, u16) {
-        let (host, port) = (origin.host(), origin.port());
-        let rule = self.connect_to.iter().find(|rule| {
-            rule.host.as_deref().is_none_or(|h| h == host) && rule.port.is_none_or(|p| p == port)
-        });
-        let to_host = rule.and_then(|r| r.to_host.as_deref()).unwrap_or(host);
-        let to_port = rule.and_then(|r| r.to_port).unwrap_or(port);
-        (to_host.to_owned(), to_port)
-    }
-
-    /// The fixed addresses of a host and port, if there are any.
-    pub(crate) fn fixed_addresses(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
-        let rule = self
-            .fixed_addresses
-            .iter()
-            .find(|rule| (rule.host == host || rule.host == "*") && rule.port == port)?;
-        Some(rule.addresses.iter().map(|ip| (*ip, port).into()).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::*;
-    use crate::origin::Target;
-
-    fn origin(url: &str) -> Origin {
-        Target::parse(url).expect("a URL").origin().clone()
-    }
-
-    #[test]
-    fn connect_to_moves_what_it_matches_and_keeps_the_rest() {
-        let mut config = Config::default();
-        config.connect_to.push(ConnectTo {
-            host: Some("a.test".into()),
-            port: None,
-            to_host: Some("127.0.0.1".into()),
-            to_port: Some(8443),
-        });
-        let place = |url| config.place_of(&origin(url));
-        assert_eq!(place("https://a.test/"), ("127.0.0.1".into(), 8443));
-        assert_eq!(place("https://b.test/"), ("b.test".into(), 443));
-    }
-
-    #[test]
-    fn a_fixed_address_needs_host_and_port_to_match() {
-        let mut config = Config::default();
-        config.fixed_addresses.push(FixedAddresses {
-            host: "*".into(),
-            port: 443,
-            addresses: vec![IpAddr::from([127, 0, 0, 1])],
-        });
-        assert!(config.fixed_addresses("a.test", 443).is_some());
-        assert!(config.fixed_addresses("a.test", 80).is_none());
-    }
-
-    #[test]
-    fn prior_knowledge_is_asked_by_origin() {
-        let known = PriorKnowledge::Origins([origin("http://a.test/")].into());
-        assert!(known.covers(&origin("http://a.test:80/x")));
-        assert!(!known.covers(&origin("http://b.test/")));
     }
 }

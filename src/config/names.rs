@@ -95,14 +95,3 @@ impl Families {
         }
     }
 }
-
-/// Fixed addresses of one host and port, as curl's `--resolve`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FixedAddresses {
-    /// Host, lower case; `*` stands for every host.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Addresses, tried in order.
-    pub addresses: Vec<IpAddr>,
-}

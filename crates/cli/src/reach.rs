@@ -1,7 +1,9 @@
 //! The flags that say how servers are reached, spelled as in curl.
 
+use std::net::{IpAddr, SocketAddr};
+
 use clap::Args;
-use gannet::config::{AddressPolicy, NoProxy, PriorKnowledge, ProxyRules};
+use gannet::config::{AddressPolicy, Families, NoProxy, PriorKnowledge, ProxyRules, Resolver};
 use gannet::request::Redirects;
 use gannet::{Config, Error, Protocols, Proxy};
 
@@ -21,6 +23,15 @@ pub(crate) struct Reach {
     /// Speak HTTP/2 in cleartext to http URLs, and either protocol to https URLs
     #[arg(long)]
     http2_prior_knowledge: bool,
+    /// Ask these DNS servers for names, instead of the system's
+    #[arg(long, value_name = "ADDR[:PORT][,ADDR]", value_delimiter = ',', value_parser = server)]
+    dns_servers: Vec<SocketAddr>,
+    /// Use IPv4 addresses only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Use IPv6 addresses only
+    #[arg(short = '6', long)]
+    ipv6: bool,
     /// Connect from this address, or through the interface of this name
     #[arg(long, value_name = "ADDRESS|NAME")]
     interface: Option<String>,
@@ -73,6 +84,15 @@ impl Reach {
         if self.http2_prior_knowledge {
             config.prior_knowledge = PriorKnowledge::All;
         }
+        if !self.dns_servers.is_empty() {
+            config.resolver = Resolver::Servers(self.dns_servers.clone());
+        }
+        if self.ipv4 {
+            config.families = Families::Ipv4;
+        }
+        if self.ipv6 {
+            config.families = Families::Ipv6;
+        }
         if let Some(interface) = &self.interface {
             match interface.parse() {
                 Ok(address) => config.local_address = Some(address),
@@ -105,6 +125,13 @@ impl Reach {
         }
         Ok(rules)
     }
+}
+
+/// The address of a DNS server, and its port if it is not 53.
+fn server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.parse().map(|ip: IpAddr| (ip, 53).into());
+    bare.or_else(|_| text.parse())
+        .map_err(|_| "that is no address, or [address]:port".to_owned())
 }
 
 fn proxy(text: &str) -> Result<Proxy, String> {
@@ -156,6 +183,18 @@ mod tests {
             (allows(""), allows("--public-only")),
             (Some(true), Some(false))
         );
+    }
+
+    #[test]
+    fn names_are_asked_of_whom_flags_say() {
+        let set = config("--dns-servers 9.9.9.9,[::1]:5353 -4").expect("flags");
+        let Resolver::Servers(servers) = set.resolver else {
+            panic!("{:?}", set.resolver);
+        };
+        let told: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["9.9.9.9:53", "[::1]:5353"]);
+        assert_eq!(set.families, Families::Ipv4);
+        assert!(config("--dns-servers dns.test").is_err() && config("-4 -6").is_err());
     }
 
     #[test]

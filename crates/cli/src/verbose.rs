@@ -84,7 +84,9 @@ pub(crate) fn connection(response: &Response, target: &Target) -> Result<String,
         Some(proxy) => proxy,
         None => target.origin().host(),
     };
-    writeln!(text, "* resolved {named} in {}", Millis(dial.resolve))?;
+    let remembered = if dial.cached { ", remembered" } else { "" };
+    let took = Millis(dial.resolve);
+    writeln!(text, "* resolved {named} in {took}{remembered}")?;
     for passed in &peer.passed {
         let (address, took) = (passed.address, Millis(passed.took));
         match &passed.failure {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use gannet::config::Resolve;
+use gannet::config::FixedAddresses;
 use gannet::{Config, Error};
 use gannet_testbed::{Testbed, verify};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
