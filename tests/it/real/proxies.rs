@@ -195,6 +195,8 @@ async fn dante_connects_by_address_and_by_name() {
             assert_eq!(response.body.len(), 5);
         }
         testbed.stop();
+        // On a connection of the first engine it would break, not be refused.
+        let engine = self::engine(config(&testbed), scheme, "", &dante);
         let gone = engine.fetch(Request::get(testbed.url("/bytes/1"))).await;
         let gone = gone.expect_err("nobody listens");
         assert!(
