@@ -155,8 +155,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let place = listener.local_addr().expect("bound");
         let proxy = Proxy::parse(&format!("http://user:secret@{place}")).expect("a proxy");
-        let mut config = Config::default();
-        config.proxy = ProxyRules::all(proxy);
+        let config = Config {
+            proxy: ProxyRules::all(proxy),
+            ..Config::default()
+        };
         let request = Request::get("http://no-such-name.test/");
         let origin = config.origin_of(&request).expect("a good request");
         let dialer = Dialer::new(Arc::new(config));
