@@ -195,10 +195,6 @@ pub(crate) struct Shared {
     /// Largest body, with k, M or G for powers of 1024 [default: 32M; 1G for get]
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) max_size: Option<u64>,
-    #[command(flatten)]
-    pub(crate) reach: Reach,
-    #[command(flatten)]
-    pub(crate) secure: Secure,
     /// Try again so often, where that can help and is safe [default: 2]
     #[arg(long, value_name = "N", help_heading = "Retries")]
     pub(crate) retry: Option<u32>,
@@ -212,6 +208,10 @@ pub(crate) struct Shared {
     /// No progress bar, no summary, and no messages about fetches that fail
     #[arg(short, long)]
     pub(crate) silent: bool,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) secure: Secure,
 }
 
 /// Each page is remembered, in one byte, until the end.

@@ -41,7 +41,7 @@ pub(crate) struct Reach {
     /// Go through this proxy: http://, https://, socks5:// (names resolved here) or socks5h://
     #[arg(short = 'x', long, value_name = "[SCHEME://]HOST[:PORT]", value_parser = proxy, help_heading = "Proxies")]
     proxy: Option<Proxy>,
-    /// User and password for the proxy; better than in its URL, which more programs show
+    /// User and password for the proxy
     #[arg(
         short = 'U',
         long,
