@@ -4,6 +4,7 @@
 //! A test whose server is not installed says so and passes, but fails where `CI` is `true`.
 
 mod apache;
+mod caddy;
 mod documents;
 pub(crate) mod folder;
 mod four;

@@ -1,6 +1,7 @@
 //! How to start each server, and how to end it.
 
 mod apache;
+mod caddy;
 mod dante;
 mod h2o;
 mod haproxy;
@@ -16,6 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use apache::apache;
+pub(crate) use caddy::caddy;
 pub(crate) use dante::dante;
 pub(crate) use h2o::h2o;
 pub(crate) use haproxy::haproxy;

@@ -84,6 +84,11 @@ impl Server {
         Self::start(recipe::apache()?).await
     }
 
+    /// Caddy with TLS. `None` if not installed.
+    pub(crate) async fn caddy() -> Option<Self> {
+        Self::start(recipe::caddy()?).await
+    }
+
     /// HAProxy with TLS, and the nginx behind it, which speaks HTTP/1.1 and keeps the books.
     /// `None` if one of them is not installed.
     pub(crate) async fn haproxy() -> Option<(Self, Self)> {
