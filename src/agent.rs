@@ -192,8 +192,11 @@ impl Handler<Failed> for Agent {
         {
             match self.with.redirect(&attempt, response) {
                 redirect::Verdict::Follow(request) => {
-                    attempt.follow(*request, response, now, &self.with.config);
-                    return self.with.go_on(attempt, ctx);
+                    let config = &self.with.config;
+                    return match attempt.follow(*request, response, now, config) {
+                        Ok(()) => self.with.go_on(attempt, ctx),
+                        Err(error) => attempt.answer(Err(error)),
+                    };
                 }
                 redirect::Verdict::Refuse(error) => return attempt.answer(Err(error)),
                 redirect::Verdict::Stay

@@ -208,11 +208,8 @@ impl Attempt {
         answer: &Response,
         now: Instant,
         config: &Config,
-    ) {
-        let checked = (request.check().cloned(), config.origin_of(&request));
-        let (Ok(target), Ok(origin)) = checked else {
-            return;
-        };
+    ) -> Result<(), Error> {
+        let (target, origin) = (request.check()?.clone(), config.origin_of(&request)?);
         let fetch = self.inner_mut();
         fetch.hops.push(Hop {
             at: now.saturating_duration_since(fetch.watch.accepted()),
@@ -225,6 +222,7 @@ impl Attempt {
         fetch.request = Arc::new(request);
         fetch.tries = Tries::default();
         (fetch.shuns, fetch.doubt, fetch.kept) = (None, None, None);
+        Ok(())
     }
 
     /// Whether it must have a connection to itself, for it may be what kills connections.

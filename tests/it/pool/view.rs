@@ -5,13 +5,13 @@ use futures::future::join_all;
 use gannet::message::{CloseIdle, CloseOrigin, Drain, TakeSnapshot};
 use gannet::response::Protocol;
 use gannet::view::{Breaker, Change, ConnectionState, Lifecycles, Reason, Snapshot};
-use gannet::{Agent, Engine, Origin, Request, Target};
+use gannet::{Agent, Engine, Origin, Protocols, Request, Target};
 use gannet_testbed::Testbed;
 use tokio::task::JoinHandle;
 
 use super::{next, plain, snapshot, steady};
-use crate::support::engine_with;
 use crate::support::peer::plain as config;
+use crate::support::{self, engine_with};
 
 fn origin(testbed: &Testbed, index: usize) -> Origin {
     let target = Target::parse(&testbed.url_at(index, "/")).expect("a URL");
@@ -279,4 +279,24 @@ async fn a_dial_that_fails_is_told_with_its_cause() {
         ]
     );
     assert!(is_it, "{told:?}");
+}
+
+#[tokio::test]
+async fn closing_an_origin_closes_it_by_whatever_way_it_was_reached() {
+    let testbed = support::testbed();
+    let engine = support::engine(&testbed);
+    let get = || Request::get(testbed.url("/bytes/1"));
+    for request in [
+        get(),
+        get().protocols(Protocols::HTTP11),
+        get().local_address([127, 0, 0, 7].into()),
+    ] {
+        engine.fetch(request).await.expect("an answer");
+    }
+    assert_eq!(engine.snapshot().await.sockets, 3);
+    engine.close_origin(&testbed.url("/").parse().expect("a URL"));
+    while engine.snapshot().await.sockets > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(testbed.books().connections, 3);
 }
