@@ -208,6 +208,10 @@ impl Driver {
     fn settle(&self, result: hyper::Result<()>) {
         let Err(error) = result else { return };
         let known = &self.shared.known;
+        if let Some(refusal) = self.shared.heads.borrow().refusal() {
+            known.part(Reason::Broken);
+            return known.doom(refusal.clone());
+        }
         match cause(&error) {
             _ if self.shared.heads.borrow().fault().is_some() => known.part(Reason::Fault),
             Some(source) => {

@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::Error;
+use crate::net::tls::late_refusal;
 
 /// Interim responses (1xx) before the final one. Servers send one or two.
 const MOST_INTERIM: usize = 16;
@@ -31,6 +32,7 @@ pub(super) struct Heads {
     spent: usize,
     interim: usize,
     fault: Option<Error>,
+    refusal: Option<Error>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,6 +60,7 @@ impl Heads {
             spent: 0,
             interim: 0,
             fault: None,
+            refusal: None,
         }
     }
 
@@ -81,6 +84,11 @@ impl Heads {
     /// What was wrong with what came.
     pub(super) fn fault(&self) -> Option<&Error> {
         self.fault.as_ref()
+    }
+
+    /// What the server has against this side's certificate.
+    pub(super) fn refusal(&self) -> Option<&Error> {
+        self.refusal.as_ref()
     }
 
     /// Takes in what has just been read.
@@ -158,6 +166,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
             && let Err(fault) = heads.see(&buf.filled()[before..])
         {
             heads.fault = Some(fault);
+        }
+        if let Poll::Ready(Err(error)) = &read
+            && let Some(refusal) = late_refusal(error)
+        {
+            heads.refusal = Some(refusal);
         }
         match heads.fault {
             Some(_) => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),

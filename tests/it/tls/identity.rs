@@ -164,8 +164,16 @@ async fn nginx_sees_the_certificate_and_refuses_who_has_none() {
 /// In TLS 1.3 the refusal comes when the connection is open already, and its fetches are on it.
 #[tokio::test]
 async fn a_refusal_is_told_to_all_and_not_asked_for_again() {
+    for alpn in ["h2", "http/1.1"] {
+        refused_over(alpn).await;
+    }
+}
+
+async fn refused_over(alpn: &str) {
     let (servers, clients) = (root(), root());
-    let server = demanding(&servers, &clients).await;
+    let mut tls = server::config(&servers.server(&[HOST], |_| {}), BOTH, Some(&clients));
+    tls.alpn_protocols = vec![alpn.into()];
+    let server = Server::tls(tls).await;
     let mut config = config(&server, &servers, None, TlsVersion::Tls13);
     config.breaker_pause = std::time::Duration::from_secs(3_600);
     let engine = engine_with(config);
@@ -178,10 +186,12 @@ async fn a_refusal_is_told_to_all_and_not_asked_for_again() {
             error => error,
         };
         let is_it = matches!(cause, Error::Tls { fault: TlsFault::Alert(name), .. } if name == "certificate_required");
-        assert!(is_it, "{error:?}");
+        assert!(is_it, "{alpn}: {error:?}");
     }
     let later = fetch(0).await;
     assert!(matches!(later, Err(Error::CircuitOpen { .. })), "{later:?}");
-    assert_eq!(server.accepted(), 1);
+    // In HTTP/1.1 all that may be are under way by then.
+    let most = if alpn == "h2" { 1 } else { 6 };
+    assert!(server.accepted() <= most, "{alpn}");
     engine.shutdown(GRACE).await;
 }
