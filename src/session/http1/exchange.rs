@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -85,6 +85,15 @@ impl Exchange {
         let response = ready!(sending.as_mut().poll(cx));
         let response = response.map_err(|e| self.failed_at_head(&e))?;
         let (head, body) = response.into_parts();
+        if self.shared.forwarded.is_some()
+            && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            // Only a proxy says so (RFC 9110 §15.5.8), and what it refuses it has not passed on.
+            return Poll::Ready(Err(self.failed(Error::Proxy {
+                status: Some(head.status),
+                detail: "it wants other credentials".into(),
+            })));
+        }
         self.framing = framing(&self.method, &head).map_err(|e| self.failed(e))?;
         // Whatever becomes of the rest, there is a server.
         self.shared.known.vitals.answered.set(true);

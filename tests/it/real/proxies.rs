@@ -119,6 +119,47 @@ async fn squid_lets_in_who_has_the_password() {
 }
 
 #[tokio::test]
+async fn squid_forwards_plain_http_for_who_has_the_password() {
+    let options = Squid {
+        wants_password: true,
+        ..Squid::default()
+    };
+    let Some(squid) = Server::squid(options).await else {
+        return;
+    };
+    let testbed = Testbed::builder().plain(true).start().expect("a port");
+    for user in ["", "user:wrong-secret@"] {
+        let engine = engine(Config::default(), "http", user, &squid);
+        assert_eq!(status_of_refusal(&engine, &testbed).await, Some(407));
+    }
+    let engine = engine(Config::default(), "http", "user:secret@", &squid);
+    let requests = (0..300).map(|i| {
+        let path = format!("/bytes/{}/{i}", i * 7 % 5_000);
+        (path.clone(), Request::get(testbed.url(&path)))
+    });
+    let mut answers = engine.fetch_all(stream::iter(requests), 50);
+    while let Some((path, answer)) = answers.next().await {
+        let response = answer.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        assert!(verify(&path, &response.body), "{path}");
+        assert_eq!(response.protocol, Protocol::Http11);
+    }
+    drop(answers);
+    let seen = engine.fetch(Request::get(testbed.url("/headers"))).await;
+    let seen = seen.expect("a response").body.to_ascii_lowercase();
+    let seen = String::from_utf8_lossy(&seen);
+    assert!(
+        !seen.contains("proxy-auth") && !seen.contains("basic"),
+        "{seen}"
+    );
+    engine.shutdown(GRACE).await;
+    let books = squid.books().await;
+    let forwarded = books
+        .iter()
+        .filter(|e| e.method == "GET" && e.status == 200);
+    assert_eq!(forwarded.count(), 301);
+}
+
+#[tokio::test]
 async fn squid_says_so_when_it_cannot_reach_the_origin() {
     let Some(squid) = Server::squid(Squid::default()).await else {
         return;
