@@ -1,4 +1,4 @@
-//! A concurrent HTTP/2 fetch engine, built from actors.
+//! A concurrent fetch engine for HTTP/2 and HTTP/1.1, built from actors.
 //!
 //! ```text
 //! Fetch ─▶ Agent ─▶ Pool ─▶ Connection ─▶ Stream
@@ -15,6 +15,9 @@
 //! - [`Engine::fetch`]: a future, from any executor; dropping it cancels;
 //! - [`Engine::fetch_all`]: a stream of requests in, a stream of responses out;
 //! - [`Engine::agent`]: an actor to send [`Fetch`] messages to, for a program made of actors.
+//!
+//! The server chooses the protocol; names, addresses, proxies, TLS and redirects are a matter of
+//! [`Config`], some of [`Request`].
 //!
 //! Every fetch is answered exactly once, within its deadline, whatever servers do. The limits that
 //! see to this are the fields of [`Config`].
