@@ -197,7 +197,7 @@ impl Exchange {
         let heads = self.shared.heads.borrow();
         let dead = self.shared.known.fate.get();
         let dead = dead.filter(|e| matches!(e, Error::Unresponsive { .. }));
-        heads.refusal().or(heads.fault()).or(dead).cloned()
+        heads.refusal().or_else(|| heads.fault()).or(dead).cloned()
     }
 
     /// Notes that the session goes with this.
