@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::dev::{MessageResponse, OneshotSender};
-use actix::{Actor, AsyncContext, Context, Handler, ResponseFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
 use slog::Logger;
 
 pub(crate) use crate::agent::inside::Inside;
@@ -16,9 +16,11 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::error::Error;
 use crate::log;
-use crate::message::attempt::{Attempt, Caller, Outcome};
+use crate::message::attempt::{Attempt, Outcome};
+use crate::message::caller::Caller;
 use crate::message::{
-    CloseIdle, CloseOrigin, Drain, Ended, Failed, Fetch, Submit, Supervisor, TakeSnapshot, Tidy,
+    CloseIdle, CloseOrigin, Drain, Ended, Failed, Fetch, Open, Submit, Supervisor, TakeSnapshot,
+    Tidy,
 };
 use crate::policy::redirect;
 use crate::policy::retry::{Bounds, Verdict, judge, judge_status};
@@ -70,9 +72,8 @@ impl With {
                 Err(refused) => refused,
             },
         };
-        if let (Some(caller), error) = refused {
-            let _ = caller.send(Err(error));
-        }
+        let (caller, error) = refused;
+        caller.answer(Err(error));
     }
 
     fn set_out(&self, mut attempt: Attempt, ctx: &Context<Agent>) {
@@ -119,6 +120,17 @@ impl Handler<Fetch> for Agent {
     }
 }
 
+impl Handler<Open> for Agent {
+    type Result = Answer;
+
+    fn handle(&mut self, Open(request): Open, _: &mut Self::Context) -> Answer {
+        Answer {
+            request,
+            with: Rc::clone(&self.with),
+        }
+    }
+}
+
 /// An answer to come. The fetch sets out with the asker's own channel, so that whoever has the
 /// response answers without a detour.
 pub struct Answer {
@@ -126,13 +138,14 @@ pub struct Answer {
     with: Rc<With>,
 }
 
-impl MessageResponse<Agent, Fetch> for Answer {
-    fn handle(
-        self,
-        ctx: &mut Context<Agent>,
-        asker: Option<OneshotSender<Result<Response, Error>>>,
-    ) {
-        self.with.accept(Arc::new(self.request), asker, now(), ctx);
+impl<M> MessageResponse<Agent, M> for Answer
+where
+    M: Message,
+    Caller: From<Option<OneshotSender<M::Result>>>,
+{
+    fn handle(self, ctx: &mut Context<Agent>, asker: Option<OneshotSender<M::Result>>) {
+        let caller = Caller::from(asker);
+        self.with.accept(Arc::new(self.request), caller, now(), ctx);
     }
 }
 
@@ -241,6 +254,7 @@ impl With {
         let bounds = Bounds {
             max_attempts: most.unwrap_or(config.max_attempts),
             max_refusals: config.max_refusals,
+            is_whole: request.payload().is_whole(),
             accepts_http1: config.accepts_http1(attempt.origin()),
             jitter: fastrand::f64(),
         };

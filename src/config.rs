@@ -4,7 +4,7 @@
 //! |---|---|
 //! | open sockets | `max_connections` |
 //! | response bytes in flight | `max_connections` × `connection_window` |
-//! | response bytes assembled | fetches in flight × `max_body` × 2, for a buffer grows by doubling |
+//! | response bytes held | `bodies.budget` + `max_body`; a buffer in the making may take twice its bytes |
 //! | fetches waiting for a connection | arbiters × `max_pending` |
 //! | TLS sessions kept | `tls.sessions`, at about 5 KiB each, or 200 KiB of a hostile server |
 //! | origins remembered | arbiters × `max_origins`, at about 300 bytes each |
@@ -12,6 +12,7 @@
 //! | time a dead connection is used | `silence_timeout`; it is closed `ping_timeout` later |
 
 mod address;
+mod bodies;
 mod names;
 mod noproxy;
 mod place;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 pub use crate::config::address::AddressPolicy;
+pub use crate::config::bodies::Bodies;
 pub use crate::config::names::{Answer, Families, Resolve, Resolver, Resolving};
 pub use crate::config::noproxy::NoProxy;
 pub use crate::config::place::{ConnectTo, FixedAddresses};
@@ -32,6 +34,7 @@ pub use crate::config::protocols::PriorKnowledge;
 pub use crate::config::proxy::ProxyRules;
 pub use crate::config::tls::{CertificateDer, Identity, TlsConfig, TlsVersion, Trust};
 
+use crate::event::Events;
 use crate::origin::Protocols;
 use crate::request::Redirects;
 
@@ -127,11 +130,18 @@ pub struct Config {
     /// 5482), where it has such a thing. Default 30 s.
     pub tcp_user_timeout: Option<Duration>,
 
-    /// Largest response body, in bytes as received. Default 32 MiB.
+    /// Largest response body, in bytes as received. Default 32 MiB. It does not hold for bodies that
+    /// are handed out piece by piece, unless the request sets one itself.
     pub max_body: u64,
+    /// What else holds for bodies.
+    pub bodies: Bodies,
     /// Largest response head, in bytes as RFC 9113 §6.5.2 counts them; of HTTP/1.x as they come,
     /// those of interim responses included. Default 256 KiB.
     pub max_head: u32,
+    /// Fields of a response's head, or of its trailers. Default 256.
+    pub max_fields: usize,
+    /// Interim responses (1xx) before the final one. Default 16; servers send one or two.
+    pub max_informational: usize,
     /// HTTP/2 flow-control window of one stream (RFC 9113 §6.9), in bytes. Default 2 MiB: the
     /// protocol's 64 KiB would hold a stream to one such window a round trip.
     pub stream_window: u32,
@@ -205,6 +215,8 @@ pub struct Config {
     pub connect_to: Vec<ConnectTo>,
     /// The proxies to go through. Default: none, whatever the environment says.
     pub proxy: ProxyRules,
+    /// Who hears of the events of all fetches. Default: nobody.
+    pub events: Events,
 }
 
 impl Default for Config {
@@ -237,7 +249,10 @@ impl Default for Config {
             tcp_keepalive: Some(Duration::from_secs(60)),
             tcp_user_timeout: Some(Duration::from_secs(30)),
             max_body: 32 << 20,
+            bodies: Bodies::default(),
             max_head: 256 << 10,
+            max_fields: 256,
+            max_informational: 16,
             stream_window: 2 << 20,
             connection_window: 16 << 20,
             max_attempts: 3,
@@ -262,6 +277,7 @@ impl Default for Config {
             fixed_addresses: Vec::new(),
             connect_to: Vec::new(),
             proxy: ProxyRules::none(),
+            events: Events::NONE,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! A suspect connection keeps its streams; that it gets no new ones is its Pool's doing.
 
 mod driving;
+mod farewell;
 mod watch;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use actix::{
 };
 use slog::Logger;
 
+use crate::body::ByteBudget;
 use crate::clock::now;
 use crate::config::Config;
 use crate::connection::driving::Driving;
@@ -70,6 +72,7 @@ pub(crate) struct Setup {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) log: Logger,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) bytes: Arc<ByteBudget>,
     pub(crate) owner: WeakRecipient<ConnectionEvent>,
     pub(crate) vitals: Rc<Vitals>,
     /// What to offer to the server.
@@ -286,6 +289,7 @@ impl Actor for Connection {
         log::disconnected(&self.with.log, origin, *serial, self.started);
         let fate = self.known.as_ref().and_then(|known| known.fate.get());
         let error = self.failure.take().or_else(|| fate.cloned());
+        self.tell_handler(error.as_ref());
         self.tell(News::Closed {
             reason: self.reason(),
             error,
@@ -318,6 +322,7 @@ impl Handler<Attempt> for Connection {
             session: session.clone(),
             config: Arc::clone(&self.with.config),
             tally: Arc::clone(&self.with.tally),
+            bytes: Arc::clone(&self.with.bytes),
             peer: Arc::clone(peer),
             connection: self.with.id.serial,
             reused: self.started > 1,

@@ -17,10 +17,12 @@ use tokio::sync::oneshot;
 pub use crate::engine::builder::Builder;
 
 use crate::agent::Agent;
+use crate::body::OpenResponse;
 use crate::clock::now;
 use crate::engine::shard::Shard;
 use crate::engine::threads::Threads;
 use crate::error::Error;
+use crate::message::caller::Caller;
 use crate::message::{Shutdown, Submit, Tidy};
 use crate::origin::Origin;
 use crate::request::Request;
@@ -94,6 +96,30 @@ impl Engine {
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response, Error>> + Send + use<> {
+        self.ask(request, Caller::Whole)
+    }
+
+    /// Fetches, and answers as soon as there is a head; the [`Body`](crate::Body) follows, to be read
+    /// piece by piece, on any executor. Dropping the future, or the body, cancels.
+    ///
+    /// The deadline is one for the head, unless the request sets one itself, which then is for all;
+    /// [`Config::max_body`](crate::Config::max_body) likewise holds only if the request sets it.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no response. What goes wrong after its head is an error of the body.
+    pub fn open(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<OpenResponse, Error>> + Send + use<> {
+        self.ask(request, Caller::AtHead)
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        request: Request,
+        asks: fn(oneshot::Sender<Result<T, Error>>) -> Caller,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T> {
         let inner = Arc::clone(&self.inner);
         async move {
             let Inner { with, .. } = &*inner;
@@ -107,7 +133,7 @@ impl Engine {
                 let (caller, answer) = oneshot::channel();
                 agent.do_send(Submit {
                     request: Arc::clone(&request),
-                    caller: Some(caller),
+                    caller: asks(caller),
                     accepted,
                 });
                 if let Ok(answer) = answer.await {

@@ -5,12 +5,12 @@
 //! [`Error::is_retryable`] (is it *worth* sending again?).
 
 mod code;
+mod display;
 mod part;
 mod tls;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -148,6 +148,18 @@ pub enum Error {
         /// What was wrong.
         detail: Cow<'static, str>,
     },
+    /// The request's body could not be read, or was not what was announced of it.
+    Upload {
+        /// What its source said.
+        source: Arc<io::Error>,
+    },
+    /// The [`EventHandler`](crate::event::EventHandler) of the fetch panicked.
+    Handler,
+    /// The body could not be decoded.
+    Decode {
+        /// What was wrong.
+        detail: Cow<'static, str>,
+    },
     /// A redirect leads where the fetch may not go; what the server did before it is done.
     Redirect {
         /// Where it leads, shortened, without credentials.
@@ -208,6 +220,9 @@ impl Error {
             Self::Timeout { .. }
             | Self::Unresponsive { .. }
             | Self::Protocol { .. }
+            | Self::Upload { .. }
+            | Self::Handler
+            | Self::Decode { .. }
             | Self::Redirect { .. }
             | Self::Truncated { .. }
             | Self::TooLarge { .. } => false,
@@ -229,6 +244,9 @@ impl Error {
             | Self::Blocked { .. }
             | Self::NoCommonProtocol { .. }
             | Self::Protocol { .. }
+            | Self::Upload { .. }
+            | Self::Handler
+            | Self::Decode { .. }
             | Self::Redirect { .. }
             | Self::TooLarge { .. }
             | Self::Closed { .. } => false,
@@ -263,6 +281,9 @@ impl Error {
             Self::GoAway { .. } => "goaway",
             Self::Disconnected { .. } => "disconnected",
             Self::Protocol { .. } => "protocol",
+            Self::Upload { .. } => "upload",
+            Self::Handler => "handler",
+            Self::Decode { .. } => "decode",
             Self::Redirect { .. } => "redirect",
             Self::Truncated { .. } => "truncated",
             Self::TooLarge { .. } => "too_large",
@@ -279,71 +300,13 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadRequest { part, reason } => write!(f, "bad {part}: {reason}"),
-            Self::Overloaded { limit } => write!(f, "the queue is full ({limit} fetches wait)"),
-            Self::AcquireTimeout { after } => {
-                write!(f, "no connection or stream became free within {after:?}")
-            }
-            Self::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
-            Self::Connect { peer, source } => write!(f, "cannot connect to {peer}: {source}"),
-            Self::ConnectTimeout { after } => write!(f, "not connected within {after:?}"),
-            Self::Blocked { host, address } => {
-                write!(f, "{host} is at {address}, which is forbidden")
-            }
-            Self::Proxy { status, detail } => match status {
-                Some(status) => write!(f, "the proxy answered {status}: {detail}"),
-                None => write!(f, "the proxy failed: {detail}"),
-            },
-            Self::Tls { fault, source } => write!(f, "{fault}: {source}"),
-            Self::NoCommonProtocol { offered, chosen } => match chosen {
-                Some(chosen) => write!(f, "offered {offered}, but the server chose {chosen}"),
-                None => write!(f, "offered {offered}, but the server chose no protocol"),
-            },
-            Self::Timeout { phase, after } => write!(f, "no {phase} within {after:?}"),
-            Self::Deadline { phase, after } => {
-                write!(f, "{phase} did not come before the deadline, {after:?}")
-            }
-            Self::CircuitOpen { cause, retry_in } => {
-                write!(f, "not dialled for another {retry_in:?}: {cause}")
-            }
-            Self::Unresponsive { ailment, after } => {
-                write!(f, "the connection is dead: {ailment} {after:?}")
-            }
-            Self::Reset { code, by_server } => match by_server {
-                true => write!(f, "the server reset the stream: {code}"),
-                false => write!(f, "the stream was faulty: {code}"),
-            },
-            Self::GoAway {
-                code, by_server, ..
-            } => match by_server {
-                true => write!(f, "the server shut the connection down: {code}"),
-                false => write!(f, "the connection was faulty: {code}"),
-            },
-            Self::Disconnected { source, .. } => write!(f, "the connection broke: {source}"),
-            Self::Protocol { detail } => write!(f, "HTTP was broken: {detail}"),
-            Self::Redirect { location, reason } => {
-                write!(f, "the redirect to {location} is not followed: {reason}")
-            }
-            Self::Truncated { got, expected } => match expected {
-                Some(expected) => write!(f, "the body ended after {got} of {expected} bytes"),
-                None => write!(f, "the body was cut off after {got} bytes"),
-            },
-            Self::TooLarge { limit } => write!(f, "the body exceeds {limit} bytes"),
-            Self::Closed { .. } => f.write_str("the engine, or the Agent asked, is shut down"),
-            Self::Internal { .. } => f.write_str("an actor of the engine ended unexpectedly"),
-        }
-    }
-}
-
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Resolve { source, .. }
             | Self::Connect { source, .. }
             | Self::Tls { source, .. }
+            | Self::Upload { source }
             | Self::Disconnected { source, .. } => Some(&**source),
             Self::CircuitOpen { cause, .. } => Some(&**cause),
             _ => None,

@@ -24,6 +24,8 @@
 
 pub mod error;
 pub mod origin;
+mod upload;
+pub mod event;
 pub mod request;
 pub mod response;
 pub mod config;
@@ -31,6 +33,7 @@ pub mod policy;
 pub mod view;
 mod log;
 mod clock;
+pub mod body;
 pub mod message;
 mod net;
 mod session;
@@ -41,13 +44,15 @@ pub mod agent;
 pub mod engine;
 
 pub use agent::Agent;
+pub use body::{Body, OpenResponse};
 pub use config::Config;
 pub use engine::Engine;
 pub use error::Error;
-pub use message::Fetch;
+pub use message::{Fetch, Open};
 pub use origin::{Origin, Protocol, Protocols, Proxy, Target};
 pub use request::Request;
 pub use response::Response;
+pub use upload::Upload;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

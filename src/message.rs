@@ -3,7 +3,8 @@
 //! | message | from → to | meaning |
 //! |---|---|---|
 //! | [`Fetch`] | a caller → Agent | fetch this, answer with a [`Response`] |
-//! | `Submit` | Engine → Agent | the same for `Engine::fetch` |
+//! | [`Open`] | a caller → Agent | fetch this, answer at its head with an [`OpenResponse`] |
+//! | `Submit` | Engine → Agent | the same for `Engine::fetch` and `Engine::open` |
 //! | `Attempt` | Agent → Pool → Connection → Stream | carries the request and the right to answer it |
 //! | `Failed` | whoever held the attempt → Agent | it came to nothing: retry or tell the caller |
 //! | `ConnectionEvent` | Connection → Pool | room, freed, suspect, recovered, draining, closed |
@@ -23,6 +24,7 @@
 //! right that the attempt carries.
 
 pub(crate) mod attempt;
+pub(crate) mod caller;
 pub(crate) mod gate;
 pub(crate) mod vitals;
 
@@ -33,8 +35,10 @@ use std::time::{Duration, Instant};
 use actix::{Message, Recipient, WeakRecipient};
 use tokio::sync::oneshot;
 
+use crate::body::OpenResponse;
 use crate::error::{Error, ErrorCode};
-use crate::message::attempt::{Attempt, Caller, Outcome};
+use crate::message::attempt::{Attempt, Outcome};
+use crate::message::caller::Caller;
 use crate::origin::{Origin, Target};
 use crate::request::Request;
 use crate::response::Response;
@@ -59,6 +63,19 @@ impl Fetch {
 }
 
 impl From<Request> for Fetch {
+    fn from(request: Request) -> Self {
+        Self(request)
+    }
+}
+
+/// Asks an Agent for one response, to be answered as soon as there is a head; its body follows.
+///
+/// A response whose status leads to a redirect or another attempt is gathered first.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<OpenResponse, Error>")]
+pub struct Open(pub Request);
+
+impl From<Request> for Open {
     fn from(request: Request) -> Self {
         Self(request)
     }

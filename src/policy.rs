@@ -19,6 +19,7 @@ pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod pace;
 pub(crate) mod race;
+pub(crate) mod rate;
 pub(crate) mod redirect;
 pub(crate) mod restart;
 pub(crate) mod retry;

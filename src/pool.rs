@@ -26,6 +26,7 @@ use tokio::sync::broadcast;
 pub(crate) use crate::pool::ledger::{Ledger, Shard};
 pub(crate) use crate::pool::routes::Routes;
 
+use crate::body::ByteBudget;
 use crate::clock::now;
 use crate::config::Config;
 use crate::error::Error;
@@ -69,6 +70,7 @@ pub(crate) struct With {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) log: Logger,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) bytes: Arc<ByteBudget>,
     pub(crate) changes: broadcast::Sender<Lifecycle>,
     pub(crate) supervisor: Supervisor,
 }

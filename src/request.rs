@@ -1,14 +1,20 @@
 //! What to fetch.
 
+mod overrides;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, uri::Authority};
 
+pub(crate) use crate::request::overrides::Overrides;
+pub use crate::request::overrides::{MinRate, OnDataLoss, OnTooLarge, Redirects};
+
 use crate::error::{Error, Part};
+use crate::event::Events;
 use crate::origin::{Egress, Origin, Protocols, Proxy, Target};
+use crate::upload::Upload;
 
 /// Most header values of one request; servers refuse far fewer, and header maps have a limit too.
 const MAX_HEADERS: usize = 8_192;
@@ -34,49 +40,12 @@ pub struct Request {
     method: Method,
     target: Result<Target, Error>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Upload,
     overrides: Overrides,
+    events: Events,
     egress: Egress,
     names_proxy: bool,
     retry_statuses: Option<Vec<StatusCode>>,
-}
-
-/// Whether redirects are followed, and how far (RFC 9110 §15.4).
-///
-/// `Authorization`, `Cookie`, `Proxy-Authorization` and `Host` go along only while scheme, host and
-/// port stay the same.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Redirects {
-    /// Redirects of one fetch, at most; 0: the response is handed out as it is.
-    pub limit: usize,
-    /// Whether one may lead from `https` to `http`.
-    pub allow_downgrade: bool,
-}
-
-/// What one request sets apart from the engine's `Config`; `None` keeps the engine's value.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Overrides {
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) head_timeout: Option<Duration>,
-    pub(crate) body_timeout: Option<Duration>,
-    pub(crate) max_body: Option<u64>,
-    pub(crate) max_attempts: Option<u32>,
-    pub(crate) redirects: Option<Redirects>,
-}
-
-impl Redirects {
-    /// None is followed: for callers that follow themselves.
-    pub const NONE: Self = Self::at_most(0);
-
-    /// So many are followed, none from `https` to `http`.
-    #[must_use]
-    pub const fn at_most(limit: usize) -> Self {
-        Self {
-            limit,
-            allow_downgrade: false,
-        }
-    }
 }
 
 impl Request {
@@ -90,8 +59,9 @@ impl Request {
             method,
             target: url.try_into().map_err(Into::into),
             headers: HeaderMap::new(),
-            body: Bytes::new(),
+            body: Upload::default(),
             overrides: Overrides::default(),
+            events: Events::NONE,
             egress: Egress::default(),
             names_proxy: false,
             retry_statuses: None,
@@ -108,7 +78,7 @@ impl Request {
     }
 
     /// A `POST` of `body` to `url`.
-    pub fn post<U>(url: U, body: impl Into<Bytes>) -> Self
+    pub fn post<U>(url: U, body: impl Into<Upload>) -> Self
     where
         U: TryInto<Target>,
         U::Error: Into<Error>,
@@ -146,9 +116,10 @@ impl Request {
         self
     }
 
-    /// Sets the body. `Content-Length` is sent with it.
+    /// Sets the body: bytes, or an [`Upload`] of a stream, a reader or a file. `Content-Length` is
+    /// sent with it, where it is known.
     #[must_use]
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+    pub fn body(mut self, body: impl Into<Upload>) -> Self {
         self.body = body.into();
         self
     }
@@ -175,10 +146,61 @@ impl Request {
         self
     }
 
+    /// Longest wait for the server to take more of the body. Default: the engine's
+    /// `bodies.upload_timeout`.
+    #[must_use]
+    pub fn upload_timeout(mut self, limit: Duration) -> Self {
+        self.overrides.upload_timeout = Some(limit);
+        self
+    }
+
+    /// Asks the server before the body is sent (`Expect: 100-continue`, RFC 9110 §10.1.1), which is
+    /// kept back until it agrees, or has not answered for so long: many servers do not know of it.
+    #[must_use]
+    pub fn expect_continue(mut self, patience: Duration) -> Self {
+        self.overrides.expects_continue = Some(patience);
+        self
+    }
+
     /// Largest response body, in bytes. Default: the engine's `max_body`.
     #[must_use]
     pub fn max_body(mut self, limit: u64) -> Self {
         self.overrides.max_body = Some(limit);
+        self
+    }
+
+    /// What becomes of a response body that is larger. Default: the engine's `bodies.on_too_large`.
+    #[must_use]
+    pub fn on_too_large(mut self, choice: OnTooLarge) -> Self {
+        self.overrides.on_too_large = Some(choice);
+        self
+    }
+
+    /// What becomes of a response body that is cut off. Default: the engine's `bodies.on_data_loss`.
+    #[must_use]
+    pub fn on_data_loss(mut self, choice: OnDataLoss) -> Self {
+        self.overrides.on_data_loss = Some(choice);
+        self
+    }
+
+    /// The least that the server must send of a body. Default: the engine's `bodies.min_rate`.
+    #[must_use]
+    pub fn min_rate(mut self, least: MinRate) -> Self {
+        self.overrides.min_rate = Some(least);
+        self
+    }
+
+    /// Whether the body is decoded. Default: the engine's `decode`.
+    #[must_use]
+    pub fn decode(mut self, decodes: bool) -> Self {
+        self.overrides.decodes = Some(decodes);
+        self
+    }
+
+    /// Who hears of the events of the fetch.
+    #[must_use]
+    pub fn events(mut self, events: impl Into<Events>) -> Self {
+        self.events = events.into();
         self
     }
 
@@ -262,8 +284,14 @@ impl Request {
 
     /// The body.
     #[must_use]
-    pub fn payload(&self) -> &Bytes {
+    pub fn payload(&self) -> &Upload {
         &self.body
+    }
+
+    /// Who hears of its events.
+    #[must_use]
+    pub fn listener(&self) -> &Events {
+        &self.events
     }
 
     pub(crate) fn overrides(&self) -> Overrides {
@@ -294,7 +322,7 @@ impl Request {
     ) -> Self {
         let body = match keeps_body {
             true => self.body.clone(),
-            false => Bytes::new(),
+            false => Upload::default(),
         };
         Self {
             method,
@@ -302,6 +330,7 @@ impl Request {
             headers,
             body,
             overrides: self.overrides,
+            events: self.events.clone(),
             egress: self.egress.clone(),
             names_proxy: self.names_proxy,
             retry_statuses: self.retry_statuses.clone(),
@@ -332,67 +361,4 @@ impl Request {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_fault_is_the_one_told() {
-        let request = Request::get("http://a/")
-            .header("a b", "x")
-            .header("ok", "\n");
-        let Err(Error::BadRequest { part, .. }) = request.check() else {
-            panic!("accepted");
-        };
-        assert_eq!(part, Part::HeaderName);
-    }
-
-    #[test]
-    fn headers_keep_their_order_and_duplicates() {
-        let request = Request::get("http://a/")
-            .header("b", "1")
-            .header("a", "2")
-            .header("b", "3")
-            .header("c", &b"caf\xe9"[..]);
-        let sent: Vec<_> = request
-            .header_map()
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.as_bytes()))
-            .collect();
-        assert_eq!(
-            sent,
-            [
-                ("b", &b"1"[..]),
-                ("b", b"3"),
-                ("a", b"2"),
-                ("c", b"caf\xe9")
-            ]
-        );
-    }
-
-    #[test]
-    fn a_host_that_is_none_is_refused_before_any_dial() {
-        let with = |host| {
-            Request::get("http://a/")
-                .header("host", host)
-                .check()
-                .is_ok()
-        };
-        assert!(with("b.test") && with("b.test:8080") && with("[::1]:80"));
-        assert!(!with("a b") && !with("user:secret@b.test") && !with(""));
-    }
-
-    #[test]
-    fn no_number_of_headers_makes_it_panic() {
-        let many = (0..MAX_HEADERS).fold(Request::get("http://a/"), |r, _| r.header("x", "1"));
-        assert!(many.check().is_ok() && many.header("x", "1").check().is_err());
-        let many = (0..40_000).fold(Request::get("http://a/"), |r, i| {
-            r.header(format!("x-{i}"), "1")
-        });
-        assert!(many.check().is_err());
-    }
-
-    #[test]
-    fn a_tunnel_is_refused() {
-        assert!(Request::new(Method::CONNECT, "http://a/").check().is_err());
-    }
-}
+mod tests;

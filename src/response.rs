@@ -23,8 +23,10 @@ pub struct Response {
     pub status: StatusCode,
     /// Headers, as bytes; duplicates kept.
     pub headers: HeaderMap,
-    /// The body as received, not decoded.
+    /// The body: as received, or decoded where that was asked for.
     pub body: Bytes,
+    /// The body as received, where the other is decoded and both were asked for.
+    pub raw_body: Option<Bytes>,
     /// Trailers, if the server sent any.
     pub trailers: Option<HeaderMap>,
     /// The protocol spoken.
@@ -39,33 +41,56 @@ pub struct Response {
     pub receipt: Receipt,
 }
 
-/// How a response was come by. Times count from the moment the fetch was asked for: when an Agent
-/// took its message, or when the future of `Engine::fetch` was first polled.
-#[derive(Clone, Debug)]
+/// Why a body is not all that the server had to send.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Cut {
+    /// An event handler stopped it.
+    Stopped,
+    /// It is larger than allowed.
+    TooLarge,
+    /// It ended before it was complete.
+    DataLoss,
+}
+
+/// How a fetch went. Times count from the moment it was asked for: when an Agent took its message,
+/// or when the future of `Engine::fetch` was first polled.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// When the fetch was given its place on an open connection; queueing and dialling before.
+    /// When the fetch was given its place on an open connection, or was answered without; queueing
+    /// and dialling before. The parts of the dial are in [`Peer::dial`].
     pub queued: Duration,
-    /// When the response head had arrived.
-    pub first_byte: Duration,
-    /// When the response was complete.
+    /// When the request was sent, its body included, as far as it went; `None` if none was.
+    pub sent: Option<Duration>,
+    /// When the response head had arrived, if it has.
+    pub first_byte: Option<Duration>,
+    /// When all was over.
     pub done: Duration,
-    /// Number of the connection within its engine.
-    pub connection: u64,
+    /// Number of the connection within its engine, if it got one.
+    pub connection: Option<u64>,
     /// Stream identifier on that connection; for HTTP/1.x the number of the request on it, from 1.
-    pub stream: u32,
+    pub stream: Option<u32>,
     /// Whether an earlier fetch had used the connection.
     pub reused: bool,
-    /// Attempts made, this one included.
+    /// Attempts made, the last one included.
     pub attempts: u32,
-    /// The attempts before this one, and why each was followed by another.
+    /// The attempts before the last one, and why each was followed by another.
     pub retries: Vec<Retry>,
     /// The redirects that were followed, in order.
     pub hops: Vec<Hop>,
-    /// Body bytes on the wire.
+    /// Bytes of the response's head on the wire, of HTTP/1.x.
+    pub head_bytes: Option<u64>,
+    /// Bytes of the response's body on the wire.
     pub wire_bytes: u64,
-    /// The other end of the connection.
-    pub peer: Arc<Peer>,
+    /// Bytes of the body handed out: as many, unless it was decoded or cut.
+    pub body_bytes: u64,
+    /// Bytes of the request's body handed to the connection.
+    pub sent_bytes: u64,
+    /// Why the body is not all that the server had to send, if it is not.
+    pub cut: Option<Cut>,
+    /// The other end of the connection, if there was one.
+    pub peer: Option<Arc<Peer>>,
 }
 
 /// A redirect that was followed.
@@ -187,7 +212,7 @@ impl fmt::Debug for TlsFacts {
 impl Response {
     /// The address the response came from.
     #[must_use]
-    pub fn remote_address(&self) -> SocketAddr {
-        self.receipt.peer.address
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        self.receipt.peer.as_ref().map(|peer| peer.address)
     }
 }

@@ -65,6 +65,34 @@ pub(crate) struct Opened {
     pub(crate) known: Rc<Known>,
 }
 
+/// What comes before the body of a response.
+pub(crate) enum Coming {
+    /// An interim response (1xx).
+    Interim(StatusCode, HeaderMap),
+    Head(Head),
+}
+
+/// How far the sending of a request's body has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Uploaded {
+    /// Bytes of it handed on so far.
+    pub(crate) bytes: u64,
+    pub(crate) waits: Waits,
+}
+
+/// What the sending of a request's body waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Waits {
+    /// Nothing: it is over, or cut off.
+    Done,
+    /// The server, to take more.
+    Server,
+    /// Its source, to yield more.
+    Source,
+    /// The word to begin.
+    Word,
+}
+
 /// The head of a response.
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
@@ -157,20 +185,53 @@ impl Exchange {
         }
     }
 
+    /// How far the sending of the request's body has come.
+    pub(crate) fn uploaded(&self) -> Uploaded {
+        match self {
+            Self::Http1(exchange) => exchange.uploaded(),
+            Self::Http2(exchange) => exchange.uploaded(),
+        }
+    }
+
+    /// Lets a body be sent that waits for the word.
+    pub(crate) fn go_ahead(&mut self) {
+        match self {
+            Self::Http1(exchange) => exchange.go_ahead(),
+            Self::Http2(exchange) => exchange.go_ahead(),
+        }
+    }
+
+    /// What the server has granted to a body that had been blocked, since the last call.
+    pub(crate) fn granted(&mut self) -> Option<usize> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(exchange) => exchange.granted(),
+        }
+    }
+
     /// The head of the response, sending the request's body meanwhile.
-    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Error>> {
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Coming, Error>> {
         match self {
             Self::Http1(exchange) => exchange.poll_head(cx),
             Self::Http2(exchange) => exchange.poll_head(cx),
         }
     }
 
-    /// The next piece of the body, `None` at its end. What is handed out is no longer held
-    /// against the flow-control windows.
+    /// The next piece of the body, `None` at its end. It is held against the flow-control windows
+    /// until it is [released](Self::release).
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         match self {
             Self::Http1(exchange) => exchange.poll_data(cx),
             Self::Http2(exchange) => exchange.poll_data(cx),
+        }
+    }
+
+    /// Lets the server send as many bytes again.
+    pub(crate) fn release(&mut self, bytes: usize) {
+        match self {
+            // Not reading is all the flow control there is.
+            Self::Http1(_) => {}
+            Self::Http2(exchange) => exchange.release(bytes),
         }
     }
 

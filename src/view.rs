@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub sockets: usize,
     /// Origins that wait for a place among the sockets.
     pub waiting_origins: usize,
+    /// What is held of bodies.
+    pub bytes: BytesView,
     /// Every connection that is not gone.
     pub connections: Vec<ConnectionView>,
     /// Every origin that has a connection or a fetch.
@@ -52,6 +54,20 @@ impl Snapshot {
         self.counters.cancelled += part.counters.cancelled;
         self.counters.empty_data += part.counters.empty_data;
     }
+}
+
+/// Body bytes that have come and lie in the engine.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct BytesView {
+    /// The most that may lie there: [`Bodies::budget`](crate::config::Bodies::budget).
+    pub limit: u64,
+    /// Bytes that lie there.
+    pub held: u64,
+    /// The most that ever did.
+    pub most: u64,
+    /// Bodies that are open to be read piece by piece.
+    pub open_bodies: usize,
 }
 
 /// One connection.
@@ -86,6 +102,8 @@ pub struct ConnectionView {
     pub silent_for: Option<Duration>,
     /// The window that this side grants to the server for the whole connection, in bytes.
     pub window: u32,
+    /// Body bytes that have come and that their consumers have not taken.
+    pub unread: u64,
     /// Bytes received, TLS aside.
     pub received: u64,
     /// Bytes sent, TLS included.

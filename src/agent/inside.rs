@@ -5,18 +5,21 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use crate::body::ByteBudget;
 use crate::config::Config;
 use crate::message::gate::Gate;
 use crate::message::{Inspect, Tidy};
 use crate::policy::budget::Budget;
 use crate::pool::{Ledger, Routes};
-use crate::view::{Snapshot, Tally};
+use crate::view::{BytesView, Snapshot, Tally};
 
 /// Shared by the Agents, Pools and supervisors of an engine, on whatever thread they are.
 pub(crate) struct Inside {
     pub(crate) routes: Routes,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) gate: Arc<Gate>,
+    /// What is held of bodies.
+    pub(crate) bytes: Arc<ByteBudget>,
     /// One for each arbiter.
     tallies: Vec<Arc<Tally>>,
     /// What Agents count, wherever they are.
@@ -31,6 +34,7 @@ impl Inside {
             routes: Routes::new(arbiters),
             ledger: Arc::new(ledger),
             gate: Arc::default(),
+            bytes: Arc::new(ByteBudget::new(config.bodies.budget)),
             tallies: (0..arbiters).map(|_| Arc::default()).collect(),
             tally: Tally::default(),
             budget: Mutex::new(budget),
@@ -75,6 +79,12 @@ impl Inside {
         }
         (whole.sockets, whole.waiting_origins) = self.ledger.count();
         whole.in_flight = self.gate.inside();
+        whole.bytes = BytesView {
+            limit: self.bytes.limit(),
+            held: self.bytes.held(),
+            most: self.bytes.most(),
+            open_bodies: self.bytes.open(),
+        };
         whole.counters.fetches = self.gate.entered();
         self.tally.add_to(&mut whole.counters);
         for tally in &self.tallies {

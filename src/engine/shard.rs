@@ -85,6 +85,7 @@ impl Shard {
             ledger: Arc::clone(&self.with.inside.ledger),
             log: self.with.log.clone(),
             tally: self.with.inside.tally_of(self.with.shard),
+            bytes: Arc::clone(&self.with.inside.bytes),
             changes: self.with.changes.clone(),
             supervisor,
         })

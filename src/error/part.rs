@@ -42,6 +42,12 @@ pub enum Phase {
     Head,
     /// The next piece of the body, or the trailers.
     Body,
+    /// As much of the body as the least rate asks for.
+    Rate,
+    /// The server, to take more of the request's body.
+    Upload,
+    /// The consumer of the body, to take what has come.
+    Consumer,
 }
 
 /// What shows that a connection is dead though nothing says so.
@@ -79,6 +85,9 @@ impl fmt::Display for Phase {
             Self::Connect => "a connection",
             Self::Head => "response head",
             Self::Body => "further body",
+            Self::Rate => "body at the least rate",
+            Self::Upload => "room for the request's body",
+            Self::Consumer => "reader of the body",
         })
     }
 }

@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use actix::{Message, Recipient};
 use http::StatusCode;
-use tokio::sync::oneshot;
 
+use crate::body::OpenResponse;
 use crate::config::Config;
 use crate::error::{Error, Phase};
 use crate::message::Failed;
+use crate::message::caller::Caller;
 use crate::message::gate::Pass;
 use crate::origin::{Origin, Target};
 use crate::policy::deadline::Watch;
-use crate::policy::limit::Allowance;
 use crate::policy::redirect::is_redirect;
 use crate::policy::retry::Tries;
 use crate::request::{Redirects, Request};
@@ -68,9 +68,6 @@ pub(crate) enum Outcome {
     /// There is one, of a status that may be worth another attempt.
     Status(Box<Response>),
 }
-
-/// Where the answer goes; `None` if nobody wants it.
-pub(crate) type Caller = Option<oneshot::Sender<Result<Response, Error>>>;
 
 impl From<Outcome> for Result<Response, Error> {
     fn from(outcome: Outcome) -> Self {
@@ -213,7 +210,7 @@ impl Attempt {
         let fetch = self.inner_mut();
         fetch.hops.push(Hop {
             at: now.saturating_duration_since(fetch.watch.accepted()),
-            connection: answer.receipt.connection,
+            connection: answer.receipt.connection.unwrap_or_default(),
             status: answer.status,
             to: target.clone(),
         });
@@ -255,24 +252,28 @@ impl Attempt {
         self.inner_mut().sent = Some(connection);
     }
 
-    /// How much body this fetch may bring.
-    pub(crate) fn allowance(&self, config: &Config) -> Allowance {
-        let overrides = self.request().overrides();
-        Allowance::new(overrides.max_body.unwrap_or(config.max_body))
-    }
-
     /// Whether the caller has stopped waiting.
     pub(crate) fn is_cancelled(&self) -> bool {
-        let caller = &self.inner().caller;
-        caller.as_ref().is_some_and(oneshot::Sender::is_closed)
+        self.inner().caller.is_gone()
     }
 
     /// Ready when the caller stops waiting.
     pub(crate) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.inner_mut().caller {
-            Some(caller) => caller.poll_closed(cx),
-            None => Poll::Pending,
-        }
+        self.inner_mut().caller.poll_gone(cx)
+    }
+
+    /// Whether the caller wants the response as soon as there is a head.
+    pub(crate) fn is_wanted_at_head(&self) -> bool {
+        matches!(self.inner().caller, Caller::AtHead(_))
+    }
+
+    /// Answers with a response whose body is yet to come. From here on nothing is repeated, and
+    /// dropping the attempt answers nobody; it is kept for as long as the body is open. Whether somebody
+    /// takes it.
+    pub(crate) fn open(&mut self, response: OpenResponse) -> bool {
+        self.home = None;
+        let caller = std::mem::replace(&mut self.inner_mut().caller, Caller::Nobody);
+        caller.open(response)
     }
 
     /// Answers the caller. A caller that is gone does not mind.
@@ -339,16 +340,15 @@ impl Attempt {
 
     fn deliver(&mut self, outcome: Result<Response, Error>) {
         // The rest of the fetch, its pass through the gate included, is dropped after the answer.
-        if let Some(mut fetch) = self.fetch.take()
-            && let Some(caller) = fetch.caller.take()
-        {
+        if let Some(mut fetch) = self.fetch.take() {
             let outcome = match (outcome, fetch.kept.take(), fetch.doubt.take()) {
                 (Err(_), Some(kept), _) => Ok(*kept),
                 (Err(error), None, Some(doubt)) if error.is_unprocessed() => Err(doubt),
                 (Err(error), None, None) if error.is_unprocessed() => Err(fetch.after_hops(error)),
                 (outcome, ..) => outcome,
             };
-            let _ = caller.send(outcome);
+            let caller = std::mem::replace(&mut fetch.caller, Caller::Nobody);
+            caller.answer(outcome);
         }
     }
 

@@ -31,6 +31,16 @@ impl Watch {
         (self.phase, self.since, self.limit) = (phase, now, limit);
     }
 
+    /// What it waits for.
+    pub(crate) fn phase(self) -> Phase {
+        self.phase
+    }
+
+    /// From here on only the waits count: how long all of it takes is the consumer's affair.
+    pub(crate) fn lift_deadline(&mut self) {
+        self.deadline = Duration::MAX;
+    }
+
     /// The same watch, its wait known more closely.
     pub(crate) fn named(mut self, phase: Phase) -> Self {
         self.phase = phase;
@@ -66,10 +76,12 @@ impl Watch {
         }
         Some(match phase {
             Phase::Queue | Phase::Connect => Error::AcquireTimeout { after: limit },
-            Phase::Head | Phase::Body => Error::Timeout {
-                phase,
-                after: limit,
-            },
+            Phase::Head | Phase::Body | Phase::Rate | Phase::Upload | Phase::Consumer => {
+                Error::Timeout {
+                    phase,
+                    after: limit,
+                }
+            }
         })
     }
 }

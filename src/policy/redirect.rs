@@ -75,7 +75,12 @@ pub(crate) fn follow(
     if from_secure && !to_secure && !rules.allow_downgrade {
         return refuse("it leaves https for http".to_owned());
     }
-    Verdict::Follow(Box::new(next(request, target, status, to)))
+    let next = next(request, target, status, to);
+    if !next.payload().is_whole() {
+        // Its body was a stream, and is used up: the caller may have another.
+        return Verdict::Stay;
+    }
+    Verdict::Follow(Box::new(next))
 }
 
 /// `location` as seen from `from`. A fragment is of no use here.

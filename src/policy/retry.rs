@@ -81,6 +81,8 @@ impl Tries {
 pub(crate) struct Bounds {
     pub(crate) max_attempts: u32,
     pub(crate) max_refusals: u32,
+    /// Whether the request's body can still be sent from its beginning.
+    pub(crate) is_whole: bool,
     /// Whether HTTP/1.1 will do.
     pub(crate) accepts_http1: bool,
     /// From 0 to 1, drawn anew for each judgement.
@@ -110,7 +112,7 @@ pub(crate) fn judge(method: &Method, error: &Error, tries: Tries, bounds: Bounds
     };
     let is_spent = tries.failed >= bounds.max_attempts || tries.refused > bounds.max_refusals;
     let is_culprit = is_fault(error) && tries.faults > 1;
-    if !again || is_spent || is_culprit || bounds.max_attempts <= 1 {
+    if !again || is_spent || is_culprit || bounds.max_attempts <= 1 || !bounds.is_whole {
         return Verdict::GiveUp;
     }
     let most = match error {
@@ -162,6 +164,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         max_attempts: 3,
         max_refusals: 5,
+        is_whole: true,
         accepts_http1: false,
         jitter: 1.0,
     };

@@ -111,6 +111,7 @@ impl Pool {
             dialer: Arc::clone(&self.with.dialer),
             log: self.with.log.clone(),
             tally: Arc::clone(&self.with.tally),
+            bytes: Arc::clone(&self.with.bytes),
             owner: ctx.address().downgrade().recipient(),
             vitals: Rc::clone(&vitals),
         })

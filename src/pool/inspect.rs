@@ -75,6 +75,7 @@ impl Pool {
             ping: vitals.ping.get(),
             silent_for: heard.map(|heard| now.saturating_duration_since(heard)),
             window: self.with.config.connection_window,
+            unread: vitals.unread.get(),
             received: vitals.received.get(),
             sent: vitals.sent.get(),
         }

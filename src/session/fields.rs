@@ -22,16 +22,34 @@ pub(super) fn is_callers(name: &HeaderName) -> bool {
     !HOP_BY_HOP.contains(name) && name != header::HOST && name != header::CONTENT_LENGTH
 }
 
-/// Adds the length of the body, unless there is none and none is expected (RFC 9110 §8.6).
-pub(super) fn announce(request: &Request, headers: &mut HeaderMap<HeaderValue>) {
-    let length = request.payload().len();
+/// Adds the length of the body, unless there is none and none is expected (RFC 9110 §8.6), and what
+/// is asked of the server for its sake.
+pub(super) fn announce(
+    request: &Request,
+    length: Option<u64>,
+    headers: &mut HeaderMap<HeaderValue>,
+) {
     let expects_body = matches!(
         *request.method(),
         Method::POST | Method::PUT | Method::PATCH
     );
-    if expects_body || length > 0 {
+    if let Some(length) = length.filter(|length| expects_body || *length > 0) {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
+    if waits_for_word(request) {
+        headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+    }
+    if let Some(trailers) = request.payload().trailers_sent() {
+        let names: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
+        if let Ok(names) = HeaderValue::try_from(names.join(", ")) {
+            headers.insert(header::TRAILER, names);
+        }
+    }
+}
+
+/// Whether the body is kept back until the server agrees to it.
+pub(super) fn waits_for_word(request: &Request) -> bool {
+    request.overrides().expects_continue.is_some() && !request.payload().is_empty()
 }
 
 /// Whether a response can have content (RFC 9110 §6.4.1).

@@ -3,7 +3,9 @@
 mod exchange;
 mod fault;
 mod head;
+mod interim;
 mod tap;
+mod upload;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -12,8 +14,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 
@@ -27,20 +27,21 @@ use crate::net::last_word::LastWord;
 use crate::net::linger::Linger;
 use crate::origin::Target;
 use crate::request::Request;
+use crate::session::fields::waits_for_word;
 use crate::session::http1::fault::{broken, cause, disconnected_by, unsent};
 use crate::session::http1::head::head_of;
+use crate::session::http1::interim::Interims;
 use crate::session::http1::tap::{Heads, Tap};
+use crate::session::http1::upload::Upload;
 use crate::session::known::{Known, disconnected};
 use crate::session::{self, Opened, Step};
 use crate::view::Reason;
 
-/// Fields of one head, and of one trailer section.
-const MOST_FIELDS: usize = 256;
 /// The least that hyper takes for the limit of its buffer, and enough for bodies.
 const LEAST_BUFFER: usize = 64 << 10;
 
 type Pipe = TokioIo<Tap<LastWord<Linger<Io>>>>;
-type Sender = Rc<RefCell<SendRequest<Full<Bytes>>>>;
+type Sender = Rc<RefCell<SendRequest<Upload>>>;
 
 /// The way onto a session.
 #[derive(Clone)]
@@ -52,7 +53,7 @@ pub(crate) struct Session {
 /// Moves the bytes of a session.
 pub(crate) struct Driver {
     /// Until it is over.
-    hyper: Option<Connection<Pipe, Full<Bytes>>>,
+    hyper: Option<Connection<Pipe, Upload>>,
     /// Until the session is let go of.
     sender: Option<Sender>,
     shared: Rc<Shared>,
@@ -64,6 +65,8 @@ pub(crate) struct Driver {
 struct Shared {
     known: Rc<Known>,
     heads: Rc<RefCell<Heads>>,
+    /// Whether someone wants to hear of every interim response.
+    tells_interims: bool,
     /// If requests are for a proxy to forward.
     forwarded: Option<Forwarded>,
     /// Requests so far.
@@ -84,11 +87,11 @@ pub(super) async fn open(
     known: Rc<Known>,
 ) -> Result<Opened, Error> {
     let max_head = usize::try_from(config.max_head).unwrap_or(usize::MAX);
-    let heads = Rc::new(RefCell::new(Heads::new(max_head)));
+    let heads = Rc::new(RefCell::new(Heads::new(max_head, config.max_informational)));
     let io = Tap::new(LastWord::new(io), Rc::clone(&heads));
     let mut builder = Builder::new();
     builder
-        .max_headers(MOST_FIELDS)
+        .max_headers(config.max_fields)
         .max_buf_size(max_head.max(LEAST_BUFFER));
     let (sender, hyper) = builder
         .handshake(TokioIo::new(io))
@@ -97,6 +100,7 @@ pub(super) async fn open(
     let shared = Rc::new(Shared {
         known: Rc::clone(&known),
         heads,
+        tells_interims: config.events.handler().is_some(),
         forwarded,
         requests: Cell::new(0),
         is_busy: Cell::new(false),
@@ -149,7 +153,14 @@ impl Session {
 
     /// Sends a request.
     pub(super) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
-        let head = head_of(request, target, self.shared.forwarded.as_ref())?;
+        let upload = Upload::new(request);
+        let forwarded = self.shared.forwarded.as_ref();
+        let mut head = head_of(request, target, forwarded, upload.clone())?;
+        let is_awaited = waits_for_word(request) || request.listener().handler().is_some();
+        let interims = match is_awaited || self.shared.tells_interims {
+            true => Interims::of(&mut head),
+            false => Interims::default(),
+        };
         let shared = Rc::clone(&self.shared);
         if shared.is_busy.get() || !shared.can_go_on(&self.sender) {
             return Err(unsent("the connection takes no more requests"));
@@ -158,7 +169,8 @@ impl Session {
         shared.is_busy.set(true);
         shared.requests.set(shared.requests.get().saturating_add(1));
         let sending = self.sender.borrow_mut().send_request(head);
-        Ok(Exchange::new(shared, request.method().clone(), sending))
+        let method = request.method().clone();
+        Ok(Exchange::new(shared, method, upload, interims, sending))
     }
 }
 

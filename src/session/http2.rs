@@ -1,29 +1,36 @@
 //! HTTP/2 sessions, by the h2 crate.
 
+mod exchange;
+mod upload;
+
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use h2::client::{Connection, ResponseFuture, SendRequest};
-use h2::{Ping, PingPong, RecvStream, SendStream};
+use h2::client::{Connection, SendRequest};
+use h2::{Ping, PingPong};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Uri, uri};
 
+pub(crate) use crate::session::http2::exchange::Exchange;
+
 use crate::config::Config;
 use crate::error::{Error, Part};
-use crate::message::vitals::bump;
 use crate::net::io::Io;
 use crate::net::last_word::LastWord;
 use crate::net::linger::Linger;
-use crate::origin::{Protocol, Target};
+use crate::origin::Target;
 use crate::request::Request;
-use crate::session::fields::{announce, is_callers};
+use crate::session::fields::{announce, is_callers, waits_for_word};
+use crate::session::http2::exchange::Incoming;
+use crate::session::http2::upload::Upload;
 use crate::session::known::{Known, error_of};
 use crate::session::tap::Tap;
-use crate::session::{self, Head, Opened, Step};
+use crate::session::{self, Opened, Step};
+use crate::upload::Source;
 
 /// Streams that this side may reset before the connection should be replaced. Late frames of such
 /// streams count against the connection in the h2 crate, and kill it in the end; so it is told to
@@ -34,8 +41,6 @@ const RESET_MEMORY: Duration = Duration::from_secs(30);
 const FAULTY_STREAMS_TOLERATED: usize = 100_000;
 /// Small DATA frames are legal; the h2 crate's own guess of too many is far too low.
 const DATA_FRAME_BUDGET: usize = 64 << 20;
-/// Sent per turn, so that one upload does not book the connection's whole window.
-const UPLOAD_STEP: usize = 64 << 10;
 
 /// The way onto a session. Clones lead to the same one; it closes once all are dropped and no
 /// stream is open.
@@ -149,142 +154,35 @@ impl Session {
     ///
     /// Nothing was sent.
     pub(super) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
-        let head = head_of(request, target)?;
-        let body = request.payload().clone();
+        let source = (!request.payload().is_empty()).then(|| request.payload().source());
+        let head = head_of(request, target, source.as_ref())?;
         let (response, stream) = self
             .h2
-            .send_request(head, body.is_empty())
+            .send_request(head, source.is_none())
             .map_err(|e| error_of(e, false))?;
         Ok(Exchange {
             stream: response.stream_id().as_u32(),
             known: Rc::clone(&self.known),
             is_over: false,
-            upload: (!body.is_empty()).then_some(Upload { stream, body }),
+            upload: source.map(|source| Upload::new(stream, source, waits_for_word(request))),
+            uploaded: 0,
             incoming: Incoming::Head(response),
+            unread: 0,
         })
     }
 }
 
-/// One request and its response. Dropping it before the end resets the stream with CANCEL.
-pub(crate) struct Exchange {
-    stream: u32,
-    known: Rc<Known>,
-    /// Whether nothing is left to reset.
-    is_over: bool,
-    upload: Option<Upload>,
-    incoming: Incoming,
-}
-
-struct Upload {
-    stream: SendStream<Bytes>,
-    body: Bytes,
-}
-
-enum Incoming {
-    Head(ResponseFuture),
-    Body(RecvStream),
-}
-
-impl Exchange {
-    /// The identifier of its stream.
-    pub(super) fn stream(&self) -> u32 {
-        self.stream
-    }
-
-    /// The head of the response, sending the request's body meanwhile.
-    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Error>> {
-        self.poll_upload(cx);
-        let Incoming::Head(response) = &mut self.incoming else {
-            return Poll::Ready(Err(out_of_turn()));
-        };
-        let response = ready!(response.poll_unpin(cx)).map_err(|e| self.failed(e))?;
-        let (head, body) = response.into_parts();
-        self.incoming = Incoming::Body(body);
-        Poll::Ready(Ok(Head {
-            status: head.status,
-            headers: head.headers,
-            protocol: Protocol::Http2,
-            raw: None,
-        }))
-    }
-
-    /// The next piece of the body, `None` at its end. What is handed out is no longer held
-    /// against the flow-control windows.
-    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
-        self.poll_upload(cx);
-        let Incoming::Body(body) = &mut self.incoming else {
-            return Poll::Ready(Err(out_of_turn()));
-        };
-        let Some(piece) = ready!(body.poll_data(cx)) else {
-            return Poll::Ready(Ok(None));
-        };
-        let released = piece.and_then(|piece| {
-            body.flow_control().release_capacity(piece.len())?;
-            Ok(Some(piece))
-        });
-        Poll::Ready(released.map_err(|e| self.failed(e)))
-    }
-
-    /// The trailers, after the body.
-    pub(super) fn poll_trailers(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<HeaderMap>, Error>> {
-        let Incoming::Body(body) = &mut self.incoming else {
-            return Poll::Ready(Err(out_of_turn()));
-        };
-        let trailers = ready!(body.poll_trailers(cx)).map_err(|e| self.failed(e));
-        self.is_over = true;
-        Poll::Ready(trailers)
-    }
-
-    fn failed(&mut self, error: h2::Error) -> Error {
-        let error = self.known.explain(self.stream, error);
-        // A fault of the stream is answered with a reset, which counts as any other.
-        self.is_over = !matches!(error, Error::Reset { by_server, .. } if !by_server);
-        self.upload = None;
-        error
-    }
-
-    /// Sends as much of the body as the windows allow. A fault ends the sending only: the
-    /// receiving side learns of it as well, or has a response that makes the rest needless.
-    fn poll_upload(&mut self, cx: &mut Context<'_>) {
-        while let Some(Upload { stream, body }) = &mut self.upload {
-            stream.reserve_capacity(body.len().min(UPLOAD_STEP));
-            let capacity = match stream.poll_capacity(cx) {
-                Poll::Pending => return,
-                Poll::Ready(Some(Ok(capacity))) => capacity,
-                Poll::Ready(Some(Err(_)) | None) => 0,
-            };
-            let piece = body.split_to(capacity.min(body.len()));
-            let is_last = body.is_empty();
-            if piece.is_empty() || stream.send_data(piece, is_last).is_err() || is_last {
-                self.upload = None;
-            }
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        // An upload that the answer came before is cut off, too.
-        if !self.is_over || self.upload.is_some() {
-            bump(&self.known.vitals.resets, 1);
-        }
-    }
-}
-
-fn out_of_turn() -> Error {
-    Error::Internal { sent: true }
-}
-
-fn head_of(request: &Request, target: &Target) -> Result<http::Request<()>, Error> {
+fn head_of(
+    request: &Request,
+    target: &Target,
+    source: Option<&Source>,
+) -> Result<http::Request<()>, Error> {
     let uri = match request.header_map().get(header::HOST) {
         Some(host) => with_authority(target.uri(), host.as_bytes())?,
         None => target.uri().clone(),
     };
     let mut headers = sendable(request.header_map());
-    announce(request, &mut headers);
+    announce(request, source.map_or(Some(0), Source::left), &mut headers);
     let mut head = http::Request::new(());
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = uri;

@@ -185,7 +185,7 @@ async fn a_name_with_dead_addresses_is_reached_by_the_live_one() {
     ];
     let (engine, url) = engine_by(&testbed, &dead, |_| {});
     let response = engine.fetch(Request::get(url)).await.expect("one is alive");
-    let peer = &response.receipt.peer;
+    let peer = response.receipt.peer.as_ref().expect("a peer");
     assert_eq!(peer.address, testbed.address());
     let passed: Vec<_> = peer
         .passed
@@ -207,7 +207,7 @@ async fn what_is_forbidden_is_passed_over_and_asked_of_the_address_not_the_name(
         .fetch(Request::get(url))
         .await
         .expect("one is allowed");
-    assert!(response.receipt.peer.passed.is_empty());
+    assert!(response.receipt.peer.expect("a peer").passed.is_empty());
     let literal = engine.fetch(Request::get("https://127.0.0.2:1/")).await;
     assert!(matches!(literal, Err(Error::Blocked { .. })), "{literal:?}");
 }
@@ -219,7 +219,15 @@ async fn a_fetch_may_say_where_it_comes_from_and_keeps_to_connections_from_there
         config.local_address = Some([127, 0, 0, 8].into());
     });
     let fetch = |request: Request| engine.fetch(request);
-    let local = |response: gannet::Response| response.receipt.peer.local.expect("known").ip();
+    let local = |response: gannet::Response| {
+        response
+            .receipt
+            .peer
+            .expect("a peer")
+            .local
+            .expect("known")
+            .ip()
+    };
     let usual = fetch(Request::get(&*url)).await.expect("an answer");
     assert_eq!(local(usual), IpAddr::from([127, 0, 0, 8]));
     let own = Request::get(&*url).local_address([127, 0, 0, 9].into());

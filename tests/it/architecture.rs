@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "error",
     "origin",
+    "upload",
+    "event",
     "request",
     "response",
-    "event",
     "config",
     "policy",
     "decode",
     "view",
     "log",
     "clock",
+    "body",
     "message",
     "net",
     "session",
@@ -27,10 +29,12 @@ const ORDER: &[&str] = &[
     "agent",
     "engine",
 ];
-const TO_COME: &[&str] = &["event", "decode"];
+const TO_COME: &[&str] = &["decode"];
 
 /// Modules that only compute, and what they may not name.
-const PURE: &[&str] = &["error", "origin", "request", "response", "config", "policy"];
+const PURE: &[&str] = &[
+    "error", "origin", "event", "request", "response", "config", "policy",
+];
 const IMPURE: &[&str] = &[
     "actix",
     "tokio::",

@@ -60,7 +60,7 @@ impl Report {
             _ => self.surplus += 1,
         }
         if let Ok(response) = result {
-            self.connections.insert(response.receipt.connection);
+            self.connections.extend(response.receipt.connection);
             if let Some(latency) = &mut self.latency {
                 latency.saturating_record(micros(response.receipt.done));
             }

@@ -90,10 +90,9 @@ pub(crate) enum Body {
 impl<'a> Row<'a> {
     pub(crate) fn answered(job: &'a Job, response: &'a Response, body: Body) -> Self {
         let receipt = &response.receipt;
-        let dial = if receipt.reused {
-            Duration::ZERO
-        } else {
-            receipt.peer.dial.total
+        let dial = match &receipt.peer {
+            Some(peer) if !receipt.reused => peer.dial.total,
+            _ => Duration::ZERO,
         };
         let (body, body_file) = match body {
             Body::Nowhere => (None, None),
@@ -103,16 +102,18 @@ impl<'a> Row<'a> {
         Self {
             status: Some(response.status.as_u16()),
             proto: Some(response.protocol.to_string()),
-            remote_ip: Some(response.remote_address().ip().to_string()),
+            remote_ip: response
+                .remote_address()
+                .map(|address| address.ip().to_string()),
             conn: Some(Connection {
-                id: receipt.connection,
+                id: receipt.connection.unwrap_or_default(),
                 reused: receipt.reused,
-                stream_id: receipt.stream,
+                stream_id: receipt.stream.unwrap_or_default(),
             }),
             t: Some(Times {
                 queue: micros(receipt.queued),
                 connect: micros(dial),
-                ttfb: micros(receipt.first_byte),
+                ttfb: micros(receipt.first_byte.unwrap_or_default()),
                 total: micros(receipt.done),
             }),
             bytes: Some(Sizes {

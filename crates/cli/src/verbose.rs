@@ -79,7 +79,10 @@ pub(crate) fn retries(retries: &[Retry]) -> Result<String, fmt::Error> {
 /// How the response was reached: before the request.
 pub(crate) fn connection(response: &Response, target: &Target) -> Result<String, fmt::Error> {
     let (receipt, mut text) = (&response.receipt, String::new());
-    let (peer, dial) = (&receipt.peer, &receipt.peer.dial);
+    let Some(peer) = &receipt.peer else {
+        return Ok(text);
+    };
+    let dial = &peer.dial;
     let named = match &peer.proxy {
         Some(proxy) => proxy,
         None => target.origin().host(),
@@ -119,7 +122,8 @@ pub(crate) fn connection(response: &Response, target: &Target) -> Result<String,
     writeln!(
         text,
         "* stream {} of {kind} connection {}",
-        receipt.stream, receipt.connection
+        receipt.stream.unwrap_or_default(),
+        receipt.connection.unwrap_or_default(),
     )?;
     Ok(text)
 }
@@ -139,7 +143,7 @@ pub(crate) fn response(response: &Response) -> Result<String, fmt::Error> {
         receipt.wire_bytes,
         receipt.attempts,
         Millis(receipt.queued),
-        Millis(receipt.first_byte),
+        Millis(receipt.first_byte.unwrap_or_default()),
         Millis(receipt.done),
     )?;
     Ok(text)

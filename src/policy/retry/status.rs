@@ -24,7 +24,7 @@ pub(crate) fn judge_status(
         true => tries.misdirected <= 1,
         false => method.is_idempotent() && tries.failed < bounds.max_attempts,
     };
-    if !again || bounds.max_attempts <= 1 {
+    if !again || bounds.max_attempts <= 1 || !bounds.is_whole {
         return Verdict::GiveUp;
     }
     let after = match is_misdirected {
@@ -60,6 +60,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         max_attempts: 3,
         max_refusals: 5,
+        is_whole: true,
         accepts_http1: false,
         jitter: 1.0,
     };

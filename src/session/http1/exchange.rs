@@ -15,11 +15,13 @@ use hyper::body::Incoming;
 use crate::error::Error;
 use crate::message::vitals::bump;
 use crate::origin::Protocol;
-use crate::session::Head;
 use crate::session::http1::Shared;
 use crate::session::http1::fault::{broken, cause, disconnected_by, unsent};
 use crate::session::http1::head::{Framing, framing};
+use crate::session::http1::interim::Interims;
+use crate::session::http1::upload::Upload;
 use crate::session::known::disconnected;
+use crate::session::{Coming, Head, Uploaded};
 use crate::view::Reason;
 
 /// One request and its response.
@@ -27,7 +29,9 @@ pub(crate) struct Exchange {
     number: u32,
     shared: Rc<Shared>,
     method: Method,
-    incoming: Coming,
+    upload: Upload,
+    interims: Interims,
+    incoming: Way,
     framing: Framing,
     /// Body bytes so far.
     got: u64,
@@ -37,8 +41,10 @@ pub(crate) struct Exchange {
 /// A response's head on its way.
 type Sending = dyn Future<Output = hyper::Result<http::Response<Incoming>>>;
 
-enum Coming {
+enum Way {
     Head(Pin<Box<Sending>>),
+    /// It has come, behind interim ones that are told first.
+    Answer(hyper::Result<http::Response<Incoming>>),
     Body(Incoming),
     /// Nothing more.
     Over,
@@ -49,17 +55,29 @@ impl Exchange {
     pub(super) fn new(
         shared: Rc<Shared>,
         method: Method,
+        upload: Upload,
+        interims: Interims,
         sending: impl Future<Output = hyper::Result<http::Response<Incoming>>> + 'static,
     ) -> Self {
         Self {
             number: shared.requests.get(),
             shared,
             method,
-            incoming: Coming::Head(Box::pin(sending)),
+            upload,
+            interims,
+            incoming: Way::Head(Box::pin(sending)),
             framing: Framing::Nothing,
             got: 0,
             trailers: None,
         }
+    }
+
+    pub(in crate::session) fn uploaded(&self) -> Uploaded {
+        self.upload.progress()
+    }
+
+    pub(in crate::session) fn go_ahead(&self) {
+        self.upload.go_ahead();
     }
 
     /// The number of the request on its connection.
@@ -78,11 +96,28 @@ impl Exchange {
     pub(in crate::session) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Head, Error>> {
-        let Coming::Head(sending) = &mut self.incoming else {
-            return Poll::Ready(Err(Error::Internal { sent: true }));
+    ) -> Poll<Result<Coming, Error>> {
+        if let Way::Head(sending) = &mut self.incoming {
+            let polled = sending.as_mut().poll(cx);
+            if let Poll::Ready(answer) = polled {
+                self.incoming = Way::Answer(answer);
+            }
+        }
+        if let Some((status, headers)) = self.interims.next(cx) {
+            return Poll::Ready(Ok(Coming::Interim(status, headers)));
+        }
+        let response = match std::mem::replace(&mut self.incoming, Way::Over) {
+            Way::Answer(response) => response,
+            way @ Way::Head(_) => {
+                self.incoming = way;
+                return Poll::Pending;
+            }
+            Way::Body(_) | Way::Over => {
+                return Poll::Ready(Err(Error::Internal { sent: true }));
+            }
         };
-        let response = ready!(sending.as_mut().poll(cx));
+        // A final answer settles what the body was to wait for.
+        self.upload.go_ahead();
         let response = response.map_err(|e| self.failed_at_head(&e))?;
         let (head, body) = response.into_parts();
         if self.shared.forwarded.is_some()
@@ -97,8 +132,8 @@ impl Exchange {
         self.framing = framing(&self.method, &head).map_err(|e| self.failed(e))?;
         // Whatever becomes of the rest, there is a server.
         self.shared.known.vitals.answered.set(true);
-        self.incoming = Coming::Body(body);
-        Poll::Ready(Ok(Head {
+        self.incoming = Way::Body(body);
+        Poll::Ready(Ok(Coming::Head(Head {
             status: head.status,
             headers: head.headers,
             protocol: match head.version {
@@ -106,7 +141,7 @@ impl Exchange {
                 _ => Protocol::Http11,
             },
             raw: Some(self.shared.heads.borrow_mut().take()),
-        }))
+        })))
     }
 
     pub(in crate::session) fn poll_data(
@@ -114,7 +149,7 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
-            let Coming::Body(body) = &mut self.incoming else {
+            let Way::Body(body) = &mut self.incoming else {
                 return Poll::Ready(Ok(None));
             };
             let Some(frame) = ready!(Pin::new(body).poll_frame(cx)) else {
@@ -135,7 +170,7 @@ impl Exchange {
         match self.framing {
             Framing::Length(length) if length != self.got => Err(self.failed(self.truncated())),
             _ => {
-                self.incoming = Coming::Over;
+                self.incoming = Way::Over;
                 Ok(())
             }
         }
@@ -194,6 +229,9 @@ impl Exchange {
 
     /// What hyper has no word for.
     fn known_better(&self) -> Option<Error> {
+        if let Some(fault) = self.upload.fault() {
+            return Some(fault);
+        }
         let heads = self.shared.heads.borrow();
         let dead = self.shared.known.fate.get();
         let dead = dead.filter(|e| matches!(e, Error::Unresponsive { .. }));
@@ -202,7 +240,7 @@ impl Exchange {
 
     /// Notes that the session goes with this.
     fn failed(&mut self, error: Error) -> Error {
-        self.incoming = Coming::Over;
+        self.incoming = Way::Over;
         self.shared.is_abandoned.set(true);
         let known = &self.shared.known;
         match &error {
@@ -220,7 +258,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let shared = &self.shared;
-        if !matches!(self.incoming, Coming::Over) {
+        if !matches!(self.incoming, Way::Over) {
             shared.is_abandoned.set(true);
             shared.known.part(Reason::Abandoned);
             bump(&shared.known.vitals.resets, 1);

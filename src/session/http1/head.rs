@@ -1,15 +1,14 @@
 //! Heads of requests and responses in HTTP/1.1.
 
-use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version, response};
-use http_body_util::Full;
 
 use crate::error::{Error, Part};
 use crate::net::dial::Forwarded;
 use crate::origin::Target;
 use crate::request::Request;
 use crate::session::fields::{announce, is_callers, may_have_body};
+use crate::session::http1::upload::Upload;
 
 /// How the end of a body is told (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,7 +27,8 @@ pub(super) fn head_of(
     request: &Request,
     target: &Target,
     forwarded: Option<&Forwarded>,
-) -> Result<http::Request<Full<Bytes>>, Error> {
+    upload: Upload,
+) -> Result<http::Request<Upload>, Error> {
     let uri = target.uri();
     let given = request.header_map();
     let host = match (given.get(header::HOST), uri.authority()) {
@@ -47,8 +47,8 @@ pub(super) fn head_of(
     if let Some(authorization) = forwarded.and_then(|f| f.authorization.as_ref()) {
         headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
     }
-    announce(request, &mut headers);
-    let mut head = http::Request::new(Full::new(request.payload().clone()));
+    announce(request, upload.length(), &mut headers);
+    let mut head = http::Request::new(upload);
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = match uri.path_and_query() {
         Some(path) if forwarded.is_none() => Uri::from(path.clone()),
@@ -118,7 +118,7 @@ mod tests {
     fn the_target_is_a_path_unless_a_proxy_is_to_read_it() {
         let request = Request::get("http://a.test:81/b?c").header("x", "y");
         let target = request.check().expect("a URL");
-        let head = head_of(&request, target, None).expect("a head");
+        let head = head_of(&request, target, None, Upload::new(&request)).expect("a head");
         assert_eq!(head.uri(), "/b?c");
         let fields: Vec<_> = head
             .headers()
@@ -129,7 +129,8 @@ mod tests {
         let forwarded = Forwarded {
             authorization: None,
         };
-        let head = head_of(&request, target, Some(&forwarded)).expect("a head");
+        let head =
+            head_of(&request, target, Some(&forwarded), Upload::new(&request)).expect("a head");
         assert_eq!(head.uri(), "http://a.test:81/b?c");
         assert_eq!(head.headers()["host"], "a.test:81");
     }

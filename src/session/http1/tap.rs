@@ -16,14 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::error::Error;
 use crate::net::tls::late_refusal;
 
-/// Interim responses (1xx) before the final one. Servers send one or two.
-const MOST_INTERIM: usize = 16;
-
 /// The head of the response that is awaited, in the making.
 #[derive(Debug)]
 pub(super) struct Heads {
     /// Bytes that one response may spend on heads, interim ones included.
     limit: usize,
+    /// Interim responses (1xx) before the final one.
+    most_interim: usize,
     state: State,
     raw: BytesMut,
     /// Where the current line begins in `raw`.
@@ -51,9 +50,10 @@ pub(super) struct Tap<T> {
 }
 
 impl Heads {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, most_interim: usize) -> Self {
         Self {
             limit,
+            most_interim,
             state: State::Elsewhere,
             raw: BytesMut::new(),
             line: 0,
@@ -125,7 +125,7 @@ impl Heads {
             return Ok(());
         }
         self.interim += 1;
-        if self.interim > MOST_INTERIM {
+        if self.interim > self.most_interim {
             return Err(broken("interim responses and no end of them"));
         }
         self.spent += self.raw.len();
@@ -217,7 +217,7 @@ mod tests {
     const FINAL: &[u8] = b"HTTP/1.1 200 OK\r\nB: 1\r\na: 2\r\n\r\n";
 
     fn heads(limit: usize) -> Heads {
-        let mut heads = Heads::new(limit);
+        let mut heads = Heads::new(limit, 16);
         heads.expect();
         heads
     }
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn too_many_interim_heads_are_a_fault_and_a_few_are_not() {
         let mut few = heads(10_000);
-        for _ in 0..MOST_INTERIM {
+        for _ in 0..16 {
             few.see(b"HTTP/1.1 103 Early Hints\r\n\r\n").expect("fine");
         }
         assert!(few.see(b"HTTP/1.1 103 Early Hints\r\n\r\n").is_err());

@@ -101,7 +101,7 @@ async fn who_accepts_no_http1_hears_of_the_wish() {
         let asked = ask(&engine, host.get().protocols(Protocols::HTTP2));
         let stream = peer.expect_request().await;
         peer.respond(stream, b"ok").await;
-        assert_eq!(got(asked).await.receipt.connection, 1);
+        assert_eq!(got(asked).await.receipt.connection, Some(1));
     }
     peer.goaway(5, 0).await;
     peer.close().await;

@@ -96,7 +96,7 @@ async fn on_a_stale_connection_a_get_goes_again_and_a_post_does_not() {
         let response = got(asked).await;
         assert_eq!(
             (response.receipt.attempts, response.receipt.connection),
-            (2, 2)
+            (2, Some(2))
         );
     }
 }

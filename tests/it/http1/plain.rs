@@ -20,7 +20,7 @@ async fn a_connection_is_kept_and_its_requests_are_numbered() {
             (200, &b"ok"[..])
         );
         assert_eq!(response.protocol, Protocol::Http11);
-        assert_eq!(response.receipt.stream, number);
+        assert_eq!(response.receipt.stream, Some(number));
         assert_eq!(response.receipt.reused, number > 1);
         assert!(!response.partial);
     }

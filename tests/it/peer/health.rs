@@ -45,7 +45,7 @@ async fn a_silent_connection_gets_no_new_fetches_and_keeps_its_streams() {
     }
     for next in next {
         let receipt = got(next).await.receipt;
-        assert_eq!((receipt.connection, receipt.attempts), (2, 1));
+        assert_eq!((receipt.connection, receipt.attempts), (Some(2), 1));
     }
     let snapshot = engine.snapshot().await;
     let of_old = snapshot.connections.iter().find(|c| c.number == 1);
@@ -59,7 +59,7 @@ async fn a_silent_connection_gets_no_new_fetches_and_keeps_its_streams() {
     for waiting in waiting {
         let response = got(waiting).await;
         assert_eq!(response.body, "late");
-        assert_eq!(response.receipt.connection, 1);
+        assert_eq!(response.receipt.connection, Some(1));
         assert!(response.receipt.retries.is_empty());
     }
     assert_eq!(old.books.streams.len(), 3);
@@ -86,7 +86,7 @@ async fn a_late_answer_to_the_ping_clears_the_suspicion() {
     assert_eq!(got(waiting).await.receipt.attempts, 1);
     let next = ask(&engine, host.get());
     answer_one(&mut peer).await;
-    assert_eq!(got(next).await.receipt.connection, 1);
+    assert_eq!(got(next).await.receipt.connection, Some(1));
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn a_dead_connection_costs_a_get_an_attempt_and_a_post_its_answer() {
         "{answer:?}"
     );
     let receipt = got(get).await.receipt;
-    assert_eq!((receipt.connection, receipt.attempts), (2, 2));
+    assert_eq!((receipt.connection, receipt.attempts), (Some(2), 2));
     let before = &receipt.retries[0];
     assert_eq!(before.connection, Some(1));
     let ailment = Ailment::NoAnswer;
@@ -151,7 +151,7 @@ async fn a_connection_that_takes_nothing_is_dead_however_much_it_says() {
         matches!(answer, Err(Error::Unresponsive { ailment: a, after }) if a == ailment && after == SHORT),
         "{answer:?}"
     );
-    assert_eq!((receipt.connection, receipt.attempts), (2, 2));
+    assert_eq!((receipt.connection, receipt.attempts), (Some(2), 2));
     let counters = engine.snapshot().await.counters;
     assert_eq!(counters.closed[&Reason::WriteStalled], 1);
     assert_eq!((counters.suspects, counters.dials), (0, 2));
@@ -180,7 +180,7 @@ async fn streams_that_time_out_send_one_ping_and_its_answer_is_enough() {
     shown(&engine, "no suspect", open_again).await;
     let next = ask(&engine, host.get());
     answer_one(&mut peer).await;
-    assert_eq!(got(next).await.receipt.connection, 1);
+    assert_eq!(got(next).await.receipt.connection, Some(1));
     peer.respond(open, b"ok").await;
     assert_eq!(got(kept).await.receipt.attempts, 1);
     assert_eq!((peer.books.pings, peer.books.resets.len()), (1, 5));

@@ -113,25 +113,30 @@ async fn a_body_of_another_length_than_announced_is_an_error() {
 }
 
 #[tokio::test]
-async fn interim_responses_do_not_count_as_one() {
+async fn interim_responses_are_counted_and_do_not_count_as_one() {
     let (host, engine) = (Host::bind().await, engine());
-    let asked = ask(&engine, host.get().head_timeout(SHORT));
+    let asked = ask(&engine, host.get());
     let mut peer = host.welcome(&[]).await;
     let stream = peer.expect_request().await;
-    let flood = frame(HEADERS, END_HEADERS, stream, b"\x08\x03100").repeat(5_000);
-    peer.raw(&flood).await;
+    let interim = frame(HEADERS, END_HEADERS, stream, b"\x08\x03103");
+    peer.raw(&interim.repeat(16)).await;
+    peer.respond(stream, b"ok").await;
+    assert_eq!(got(asked).await.status, 200);
+    let asked = ask(&engine, host.get());
+    let stream = peer.expect_request().await;
+    let interim = frame(HEADERS, END_HEADERS, stream, b"\x08\x03100");
+    peer.raw(&interim.repeat(17)).await;
     let answer = told(asked).await;
-    let phase = Phase::Head;
+    assert!(matches!(answer, Err(Error::Protocol { .. })), "{answer:?}");
+    let asked = ask(&engine, host.get().head_timeout(SHORT));
+    let stream = peer.expect_request().await;
+    peer.frame(HEADERS, END_HEADERS, stream, b"\x08\x03103")
+        .await;
+    let (answer, phase) = (told(asked).await, Phase::Head);
     assert!(
         matches!(answer, Err(Error::Timeout { phase: p, .. }) if p == phase),
         "{answer:?}"
     );
-    let asked = ask(&engine, host.get());
-    let stream = peer.expect_request().await;
-    peer.frame(HEADERS, END_HEADERS, stream, b"\x08\x03103")
-        .await;
-    peer.respond(stream, b"ok").await;
-    assert_eq!(got(asked).await.status, 200);
 }
 
 #[tokio::test]

@@ -238,7 +238,7 @@ async fn the_life_of_a_connection_is_told_in_order() {
             let change = next(&mut changes, |_| true).await;
             assert_eq!(
                 (change.connection, &change.origin),
-                (number, &origin(&testbed, 0))
+                (number.expect("a connection"), &origin(&testbed, 0))
             );
             told.push(format!("{:?}", change.change));
         }

@@ -172,8 +172,11 @@ async fn many_tunnels_share_one_connection_which_ends_with_the_last() {
     let mut connections = BTreeSet::new();
     for (path, response) in join_all(fetches).await {
         assert!(verify(&path, &response.body));
-        assert_eq!(response.remote_address().port(), proxy.port);
-        assert!(response.receipt.peer.proxy.is_some());
+        assert_eq!(
+            response.remote_address().expect("a peer").port(),
+            proxy.port
+        );
+        assert!(response.receipt.peer.expect("a peer").proxy.is_some());
         connections.insert(response.receipt.connection);
     }
     let size = 3_000_000;

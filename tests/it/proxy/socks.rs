@@ -103,7 +103,7 @@ async fn names_are_resolved_here_by_socks5_and_there_by_socks5h() {
         let engine = engine(resolving(&testbed), &proxy);
         let response = get(&engine, &url).await.expect("a response");
         assert!(verify("/bytes/1000", &response.body));
-        assert_eq!(response.receipt.peer.proxy, Some(proxy));
+        assert_eq!(response.receipt.peer.expect("a peer").proxy, Some(proxy));
         let last = told.lock().expect("no panic").pop();
         assert_eq!(last, Some((String::new(), host.to_owned())));
     }

@@ -27,8 +27,11 @@ async fn http2_goes_through_one_tunnel_and_the_proxy_sees_no_more_than_the_place
     for (path, response) in join_all(fetches).await {
         assert!(verify(&path, &response.body));
         assert_eq!(response.protocol, Protocol::Http2);
-        assert_eq!(response.remote_address().port(), script.port());
-        let peer = &response.receipt.peer;
+        assert_eq!(
+            response.remote_address().expect("a peer").port(),
+            script.port()
+        );
+        let peer = response.receipt.peer.as_ref().expect("a peer");
         assert_eq!(peer.proxy, Some(script.url()));
         assert!(peer.tls.is_some() && peer.dial.total >= peer.dial.proxy);
         assert!(!format!("{response:?}").contains("secret"));

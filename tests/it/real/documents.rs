@@ -87,7 +87,9 @@ pub(crate) async fn fetch_documents(
         let response = answer.unwrap_or_else(|error| panic!("{target}: {error:?}"));
         assert_eq!(response.status, 200, "{target}");
         assert!(response.body == document.body, "{target} is not whole");
-        tally.connections.insert(response.receipt.connection);
+        tally
+            .connections
+            .insert(response.receipt.connection.expect("a connection"));
         let earlier = tally.attempts.insert(target, response.receipt.attempts);
         assert!(earlier.is_none(), "answered twice");
     }

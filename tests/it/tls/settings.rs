@@ -22,7 +22,11 @@ fn config(server: &Server, root: &Authority) -> Config {
 }
 
 fn version_of(response: &Response) -> &'static str {
-    let tls = response.receipt.peer.tls.as_ref();
+    let tls = response
+        .receipt
+        .peer
+        .as_ref()
+        .and_then(|peer| peer.tls.as_ref());
     tls.expect("it was TLS").version
 }
 
@@ -142,7 +146,7 @@ async fn the_chain_is_the_one_that_the_server_sent() {
     let shown = middle.server(&[HOST], |_| {}).with(&[&middle]);
     let server = Server::showing(&shown).await;
     let response = fetch(config(&server, &root), server.url(HOST)).await;
-    let peer = response.expect("a response").receipt.peer;
+    let peer = response.expect("a response").receipt.peer.expect("a peer");
     let tls = peer.tls.as_ref().expect("it was TLS");
     assert_eq!(tls.chain, shown.chain);
     assert!(format!("{tls:?}").contains("2 certificates"), "{tls:?}");
@@ -152,7 +156,7 @@ async fn the_chain_is_the_one_that_the_server_sent() {
 async fn resumed(engine: &Engine, server: &Server, host: &str) -> bool {
     let request = gannet::Request::get(server.url(host));
     let response = engine.fetch(request).await.expect("a response");
-    let peer = response.receipt.peer;
+    let peer = response.receipt.peer.expect("a peer");
     peer.tls.as_ref().expect("it was TLS").resumed
 }
 

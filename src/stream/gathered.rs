@@ -10,13 +10,13 @@ const WORTH_KEEPING: usize = 16 << 10;
 
 /// Gathers pieces.
 #[derive(Debug)]
-pub(crate) struct Body {
+pub(crate) struct Gathered {
     announced: usize,
     only: Option<Bytes>,
     gathered: BytesMut,
 }
 
-impl Body {
+impl Gathered {
     pub(crate) fn new(announced: Option<u64>) -> Self {
         let announced = announced.unwrap_or(0).min(TRUSTED);
         Self {
@@ -56,7 +56,7 @@ mod tests {
             pieces in prop::collection::vec(0usize..40_000, 0..6),
             announced in prop::option::of(0u64..u64::MAX),
         ) {
-            let mut body = Body::new(announced);
+            let mut body = Gathered::new(announced);
             let mut expected = Vec::new();
             for (n, len) in pieces.into_iter().enumerate() {
                 let piece = vec![n as u8; len];

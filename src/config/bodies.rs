@@ -1,0 +1,48 @@
+//! What holds for bodies, both ways.
+
+use std::time::Duration;
+
+use crate::request::{MinRate, OnDataLoss, OnTooLarge};
+
+/// What holds for bodies, both ways; [`Config::bodies`](crate::Config::bodies).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Bodies {
+    /// Longest wait for a server to take more of a request's body. Default 30 s. A source that is
+    /// slow to yield is bounded by the deadline alone.
+    pub upload_timeout: Duration,
+    /// How long a body that is handed out piece by piece may lie unread, before it is given up.
+    /// Default 5 min: at worst, a forgotten one holds its stream, and a
+    /// [`stream_window`](crate::Config::stream_window) of bytes, for so long.
+    pub unread_timeout: Duration,
+    /// The least that a server must send of a body while it is waited for. Default: none, for
+    /// `body_timeout` ends what stands still, and the deadline what drips.
+    pub min_rate: Option<MinRate>,
+    /// What becomes of a body larger than [`Config::max_body`](crate::Config::max_body). Default: the fetch fails.
+    pub on_too_large: OnTooLarge,
+    /// What becomes of one that ends before it is complete. Default: the fetch fails.
+    pub on_data_loss: OnDataLoss,
+    /// The size of a body from which on
+    /// [`EventHandler::body_grew_large`](crate::event::EventHandler::body_grew_large) is told.
+    /// Default: none is too large to mention.
+    pub warn_at: Option<u64>,
+    /// Bytes of bodies that have come and lie in the engine: those being gathered, and those that
+    /// their consumers have not taken yet. Default 256 MiB. Beyond it nothing more is read, but for
+    /// one body that is being gathered, so that it comes to an end; at worst, connections then hold
+    /// what their windows allow besides.
+    pub budget: u64,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self {
+            upload_timeout: Duration::from_secs(30),
+            unread_timeout: Duration::from_secs(300),
+            min_rate: None,
+            on_too_large: OnTooLarge::Fail,
+            on_data_loss: OnDataLoss::Fail,
+            warn_at: None,
+            budget: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Who waits for the answer of a fetch.
+
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::body::OpenResponse;
+use crate::error::Error;
+use crate::response::Response;
+
+/// Where the answer goes.
+#[derive(Debug)]
+pub(crate) enum Caller {
+    /// Nobody wants it, or it has been given.
+    Nobody,
+    /// It is wanted whole.
+    Whole(oneshot::Sender<Result<Response, Error>>),
+    /// It is wanted as soon as there is a head.
+    AtHead(oneshot::Sender<Result<OpenResponse, Error>>),
+}
+
+impl Caller {
+    /// Answers. A caller that is gone does not mind.
+    pub(crate) fn answer(self, outcome: Result<Response, Error>) {
+        match self {
+            Self::Nobody => {}
+            Self::Whole(caller) => {
+                let _ = caller.send(outcome);
+            }
+            Self::AtHead(caller) => {
+                let _ = caller.send(outcome.map(OpenResponse::from));
+            }
+        }
+    }
+
+    /// Answers with a response whose body is yet to come. Whether somebody takes it.
+    pub(crate) fn open(self, response: OpenResponse) -> bool {
+        match self {
+            Self::AtHead(caller) => caller.send(Ok(response)).is_ok(),
+            Self::Nobody | Self::Whole(_) => false,
+        }
+    }
+
+    /// Whether it has stopped waiting.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Whole(caller) => caller.is_closed(),
+            Self::AtHead(caller) => caller.is_closed(),
+        }
+    }
+
+    /// Ready when it stops waiting.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Nobody => Poll::Pending,
+            Self::Whole(caller) => caller.poll_closed(cx),
+            Self::AtHead(caller) => caller.poll_closed(cx),
+        }
+    }
+}
+
+/// What actix's own `send` waits on.
+impl From<Option<oneshot::Sender<Result<Response, Error>>>> for Caller {
+    fn from(asker: Option<oneshot::Sender<Result<Response, Error>>>) -> Self {
+        asker.map_or(Self::Nobody, Self::Whole)
+    }
+}
+
+impl From<Option<oneshot::Sender<Result<OpenResponse, Error>>>> for Caller {
+    fn from(asker: Option<oneshot::Sender<Result<OpenResponse, Error>>>) -> Self {
+        asker.map_or(Self::Nobody, Self::AtHead)
+    }
+}

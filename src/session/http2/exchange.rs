@@ -1,0 +1,184 @@
+//! One request and its response.
+
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use h2::RecvStream;
+use h2::client::ResponseFuture;
+use http::HeaderMap;
+
+use crate::error::Error;
+use crate::message::vitals::bump;
+use crate::origin::Protocol;
+use crate::session::http2::upload::Upload;
+use crate::session::known::Known;
+use crate::session::{Coming, Head, Uploaded, Waits};
+
+/// One request and its response. Dropping it before the end resets the stream with CANCEL.
+pub(crate) struct Exchange {
+    pub(super) stream: u32,
+    pub(super) known: Rc<Known>,
+    /// Whether nothing is left to reset.
+    pub(super) is_over: bool,
+    /// Until it is over.
+    pub(super) upload: Option<Upload>,
+    /// What of the request's body was sent by an upload that is over.
+    pub(super) uploaded: u64,
+    pub(super) incoming: Incoming,
+    /// Handed out, and still held against the windows.
+    pub(super) unread: usize,
+}
+
+pub(super) enum Incoming {
+    Head(ResponseFuture),
+    Body(RecvStream),
+}
+
+impl Exchange {
+    /// The identifier of its stream.
+    pub(in crate::session) fn stream(&self) -> u32 {
+        self.stream
+    }
+
+    pub(in crate::session) fn uploaded(&self) -> Uploaded {
+        match &self.upload {
+            Some(upload) => upload.progress(),
+            None => Uploaded {
+                bytes: self.uploaded,
+                waits: Waits::Done,
+            },
+        }
+    }
+
+    pub(in crate::session) fn go_ahead(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.go_ahead();
+        }
+    }
+
+    pub(in crate::session) fn granted(&mut self) -> Option<usize> {
+        self.upload.as_mut()?.granted()
+    }
+
+    /// The head of the response, sending the request's body meanwhile.
+    pub(in crate::session) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Coming, Error>> {
+        self.poll_upload(cx)?;
+        let Incoming::Head(response) = &mut self.incoming else {
+            return Poll::Ready(Err(out_of_turn()));
+        };
+        // It fails as the final one does, which tells better why.
+        if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+            let (head, ()) = interim.into_parts();
+            return Poll::Ready(Ok(Coming::Interim(head.status, head.headers)));
+        }
+        let response = ready!(response.poll_unpin(cx)).map_err(|e| self.failed(e))?;
+        let (head, body) = response.into_parts();
+        self.incoming = Incoming::Body(body);
+        if let Some(upload) = &mut self.upload {
+            // A final answer settles what it was to wait for.
+            upload.go_ahead();
+        }
+        Poll::Ready(Ok(Coming::Head(Head {
+            status: head.status,
+            headers: head.headers,
+            protocol: Protocol::Http2,
+            raw: None,
+        })))
+    }
+
+    /// The next piece of the body, `None` at its end.
+    pub(in crate::session) fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Error>> {
+        self.poll_upload(cx)?;
+        let Incoming::Body(body) = &mut self.incoming else {
+            return Poll::Ready(Err(out_of_turn()));
+        };
+        let Some(piece) = ready!(body.poll_data(cx)) else {
+            return Poll::Ready(Ok(None));
+        };
+        let piece = piece.map_err(|e| self.failed(e))?;
+        self.unread += piece.len();
+        bump(&self.known.vitals.unread, piece.len() as u64);
+        Poll::Ready(Ok(Some(piece)))
+    }
+
+    /// Gives `bytes` back to the windows of stream and connection.
+    pub(in crate::session) fn release(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.unread);
+        self.forget(bytes);
+        if let Incoming::Body(body) = &mut self.incoming {
+            // It fails only for more than has come.
+            let _ = body.flow_control().release_capacity(bytes);
+        }
+    }
+
+    /// The trailers, after the body.
+    pub(in crate::session) fn poll_trailers(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<HeaderMap>, Error>> {
+        let Incoming::Body(body) = &mut self.incoming else {
+            return Poll::Ready(Err(out_of_turn()));
+        };
+        let trailers = ready!(body.poll_trailers(cx)).map_err(|e| self.failed(e));
+        self.is_over = true;
+        Poll::Ready(trailers)
+    }
+
+    fn forget(&mut self, bytes: usize) {
+        self.unread -= bytes;
+        let unread = &self.known.vitals.unread;
+        unread.set(unread.get().saturating_sub(bytes as u64));
+    }
+
+    fn failed(&mut self, error: h2::Error) -> Error {
+        let error = self.known.explain(self.stream, error);
+        // A fault of the stream is answered with a reset, which counts as any other.
+        self.is_over = !matches!(error, Error::Reset { by_server, .. } if !by_server);
+        self.end_upload();
+        error
+    }
+
+    /// Sends as much of the body as the windows allow. Only a fault of its source is an error: the
+    /// receiving side learns of the others as well, or has a response that makes the rest needless.
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        let Some(upload) = &mut self.upload else {
+            return Ok(());
+        };
+        match upload.poll(cx) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(result) => {
+                if result.is_ok() {
+                    self.end_upload();
+                }
+                result
+            }
+        }
+    }
+
+    fn end_upload(&mut self) {
+        self.uploaded = self.uploaded().bytes;
+        self.upload = None;
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.forget(self.unread);
+        // An upload that the answer came before is cut off, too.
+        if !self.is_over || self.upload.is_some() {
+            bump(&self.known.vitals.resets, 1);
+        }
+    }
+}
+
+fn out_of_turn() -> Error {
+    Error::Internal { sent: true }
+}

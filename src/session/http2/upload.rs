@@ -1,0 +1,104 @@
+//! A request's body on its way out.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::SendStream;
+
+use crate::error::Error;
+use crate::session::{Uploaded, Waits};
+use crate::upload::Source;
+
+/// Sent per turn, so that one upload does not book the connection's whole window.
+const STEP: usize = 64 << 10;
+
+/// A request's body on its way out.
+pub(super) struct Upload {
+    stream: SendStream<Bytes>,
+    source: Source,
+    /// Taken from the source, and not sent.
+    piece: Bytes,
+    sent: u64,
+    waits: Waits,
+    /// Granted by the server after it had been blocked.
+    granted: Option<usize>,
+}
+
+impl Upload {
+    /// One that `waits_for_word` is held back until it may go ahead.
+    pub(super) fn new(stream: SendStream<Bytes>, source: Source, waits_for_word: bool) -> Self {
+        Self {
+            stream,
+            source,
+            piece: Bytes::new(),
+            sent: 0,
+            waits: match waits_for_word {
+                true => Waits::Word,
+                false => Waits::Source,
+            },
+            granted: None,
+        }
+    }
+
+    pub(super) fn progress(&self) -> Uploaded {
+        Uploaded {
+            bytes: self.sent,
+            waits: self.waits,
+        }
+    }
+
+    pub(super) fn go_ahead(&mut self) {
+        if self.waits == Waits::Word {
+            self.waits = Waits::Source;
+        }
+    }
+
+    pub(super) fn granted(&mut self) -> Option<usize> {
+        self.granted.take()
+    }
+
+    /// Ready when all is sent, or no more can be. Fails only if its source does.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.waits == Waits::Word {
+            return Poll::Pending;
+        }
+        loop {
+            if self.piece.is_empty() {
+                let was = std::mem::replace(&mut self.waits, Waits::Source);
+                match ready!(self.source.poll_piece(cx))? {
+                    Some(piece) => self.piece = piece,
+                    None => {
+                        self.end();
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                self.waits = was;
+            }
+            self.stream.reserve_capacity(self.piece.len().min(STEP));
+            let was = std::mem::replace(&mut self.waits, Waits::Server);
+            let Some(Ok(capacity)) = ready!(self.stream.poll_capacity(cx)) else {
+                return Poll::Ready(Ok(()));
+            };
+            if was == Waits::Server {
+                self.granted = Some(capacity);
+            }
+            self.waits = Waits::Source;
+            let piece = self.piece.split_to(capacity.min(self.piece.len()));
+            let is_last =
+                self.piece.is_empty() && self.source.is_done() && !self.source.has_trailers();
+            self.sent += piece.len() as u64;
+            if piece.is_empty() || self.stream.send_data(piece, is_last).is_err() || is_last {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Its last piece did not know that it was.
+    fn end(&mut self) {
+        // If it fails the stream is over, of which the receiving side knows more.
+        let _ = match self.source.trailers() {
+            Some(trailers) => self.stream.send_trailers(trailers),
+            None => self.stream.send_data(Bytes::new(), true),
+        };
+    }
+}

@@ -1,0 +1,55 @@
+//! How a fetch ends on its stream.
+
+use crate::body::{End, Inlet};
+use crate::error::Error;
+use crate::message::attempt::Attempt;
+use crate::response::Response;
+
+/// What a fetch has come to on this stream.
+pub(super) enum Ended {
+    /// All at once.
+    Answered {
+        attempt: Attempt,
+        outcome: Result<Response, Error>,
+        /// Whether nobody need judge it first.
+        is_final: bool,
+    },
+    /// Its caller had the head already; this is the end of the body.
+    Piped {
+        /// Kept to the end, for it counts as a fetch in flight.
+        attempt: Attempt,
+        inlet: Inlet,
+        end: End,
+    },
+}
+
+impl Ended {
+    pub(super) fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Answered { outcome, .. } => outcome.as_ref().err(),
+            Self::Piped { end, .. } => end.error.as_ref(),
+        }
+    }
+
+    /// Tells whoever waits for it.
+    pub(super) fn tell(self) {
+        match self {
+            Self::Answered {
+                attempt,
+                outcome: Ok(response),
+                is_final: false,
+            } => attempt.refer(response),
+            Self::Answered {
+                attempt, outcome, ..
+            } => attempt.finish(outcome),
+            Self::Piped {
+                attempt,
+                inlet,
+                end,
+            } => {
+                inlet.end(end);
+                drop(attempt);
+            }
+        }
+    }
+}

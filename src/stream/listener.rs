@@ -1,0 +1,149 @@
+//! Those who want to hear of the events of a fetch.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::event::{EventHandler, Flow, On};
+use crate::message::attempt::Attempt;
+
+/// The engine's handler and the request's, as far as there are any.
+pub(super) struct Listener {
+    config: Arc<Config>,
+    connection: u64,
+    stream: u32,
+    is_heard: bool,
+}
+
+impl Listener {
+    pub(super) fn new(
+        config: &Arc<Config>,
+        attempt: &Attempt,
+        connection: u64,
+        stream: u32,
+    ) -> Self {
+        let is_heard =
+            config.events.handler().is_some() || attempt.request().listener().handler().is_some();
+        Self {
+            config: Arc::clone(config),
+            connection,
+            stream,
+            is_heard,
+        }
+    }
+
+    pub(super) fn response(
+        &self,
+        attempt: &Attempt,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<Flow, Error> {
+        self.ask(attempt, |handler, on| {
+            handler.response_received(on, status, headers)
+        })
+    }
+
+    pub(super) fn informational(
+        &self,
+        attempt: &Attempt,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<(), Error> {
+        self.tell(attempt, |handler, on| {
+            handler.informational_received(on, status, headers)
+        })
+    }
+
+    pub(super) fn data(&self, attempt: &Attempt, data: &Bytes) -> Result<Flow, Error> {
+        self.ask(attempt, |handler, on| handler.data_received(on, data))
+    }
+
+    pub(super) fn large(&self, attempt: &Attempt, bytes: u64) -> Result<(), Error> {
+        self.tell(attempt, |handler, on| handler.body_grew_large(on, bytes))
+    }
+
+    pub(super) fn trailers(&self, attempt: &Attempt, trailers: &HeaderMap) -> Result<(), Error> {
+        self.tell(attempt, |handler, on| {
+            handler.trailers_received(on, trailers)
+        })
+    }
+
+    pub(super) fn window(&self, attempt: &Attempt, bytes: usize) -> Result<(), Error> {
+        self.tell(attempt, |handler, on| handler.window_updated(on, bytes))
+    }
+
+    /// The last that is heard of an attempt.
+    pub(super) fn over(&self, attempt: &Attempt, error: Option<&Error>) -> Result<(), Error> {
+        match error {
+            None => self.tell(attempt, |handler, on| handler.stream_ended(on)),
+            Some(Error::Reset { code, by_server }) => self.tell(attempt, |handler, on| {
+                handler.stream_reset(on, *code, *by_server)
+            }),
+            Some(
+                error @ (Error::GoAway { .. }
+                | Error::Disconnected { .. }
+                | Error::Unresponsive { .. }),
+            ) => self.terminated(attempt, error),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The engine's handler hears of it from the connection itself.
+    fn terminated(&self, attempt: &Attempt, error: &Error) -> Result<(), Error> {
+        let Some(handler) = attempt.request().listener().handler() else {
+            return Ok(());
+        };
+        let (origin, connection) = (attempt.origin(), self.connection);
+        guarded(|| handler.connection_terminated(origin, connection, Some(error)))
+    }
+
+    fn tell(
+        &self,
+        attempt: &Attempt,
+        tell: impl Fn(&dyn EventHandler, &On<'_>),
+    ) -> Result<(), Error> {
+        let told = self.ask(attempt, |handler, on| {
+            tell(handler, on);
+            Flow::Continue
+        });
+        told.map(|_| ())
+    }
+
+    /// Both are asked, whatever the first says.
+    fn ask(
+        &self,
+        attempt: &Attempt,
+        ask: impl Fn(&dyn EventHandler, &On<'_>) -> Flow,
+    ) -> Result<Flow, Error> {
+        if !self.is_heard {
+            return Ok(Flow::Continue);
+        }
+        let on = On {
+            method: attempt.request().method(),
+            target: attempt.target(),
+            connection: self.connection,
+            stream: self.stream,
+        };
+        let mut flow = Flow::Continue;
+        let handlers = [
+            self.config.events.handler(),
+            attempt.request().listener().handler(),
+        ];
+        for handler in handlers.into_iter().flatten() {
+            if guarded(|| ask(handler, &on))? == Flow::Stop {
+                flow = Flow::Stop;
+            }
+        }
+        Ok(flow)
+    }
+}
+
+/// A panic in what is not the engine's own code ends one fetch, and nothing else.
+pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Error> {
+    // What the handler may leave behind half-done is its own.
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Error::Handler)
+}
