@@ -74,7 +74,8 @@ pub(super) async fn open(
         .initial_max_send_streams(initial_streams)
         .initial_window_size(config.stream_window.min(i32::MAX as u32))
         .initial_connection_window_size(config.connection_window.min(i32::MAX as u32))
-        .max_header_list_size(config.max_head)
+        // The limit itself is too much to the h2 crate.
+        .max_header_list_size(config.max_head.saturating_add(1))
         .max_concurrent_reset_streams(RESETS_REMEMBERED)
         .reset_stream_duration(RESET_MEMORY)
         .max_local_error_reset_streams(Some(FAULTY_STREAMS_TOLERATED))

@@ -2,6 +2,7 @@
 
 mod address;
 mod architecture;
+mod bodies;
 mod faults;
 mod fetch;
 mod http1;

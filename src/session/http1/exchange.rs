@@ -21,7 +21,7 @@ use crate::session::http1::head::{Framing, framing};
 use crate::session::http1::interim::Interims;
 use crate::session::http1::upload::Upload;
 use crate::session::known::disconnected;
-use crate::session::{Coming, Head, Uploaded};
+use crate::session::{Coming, Head, Uploaded, Waits};
 use crate::view::Reason;
 
 /// One request and its response.
@@ -116,8 +116,6 @@ impl Exchange {
                 return Poll::Ready(Err(Error::Internal { sent: true }));
             }
         };
-        // A final answer settles what the body was to wait for.
-        self.upload.go_ahead();
         let response = response.map_err(|e| self.failed_at_head(&e))?;
         let (head, body) = response.into_parts();
         if self.shared.forwarded.is_some()
@@ -258,7 +256,8 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let shared = &self.shared;
-        if !matches!(self.incoming, Way::Over) {
+        // An answer that came before all of the request was sent has the rest cut off.
+        if !matches!(self.incoming, Way::Over) || self.upload.progress().waits != Waits::Done {
             shared.is_abandoned.set(true);
             shared.known.part(Reason::Abandoned);
             bump(&shared.known.vitals.resets, 1);

@@ -105,7 +105,8 @@ impl Body for Upload {
                 inner.sent.set(source.sent());
                 // Until it is asked for more, what it has is on its way.
                 inner.waits.set(Waits::Server);
-                if source.is_done() && !source.has_trailers() {
+                let is_all = source.is_done() || source.left() == Some(0);
+                if is_all && !source.has_trailers() {
                     self.end(&mut slot);
                 }
                 Poll::Ready(Some(Ok(Frame::data(piece))))

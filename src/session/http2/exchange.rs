@@ -79,10 +79,6 @@ impl Exchange {
         let response = ready!(response.poll_unpin(cx)).map_err(|e| self.failed(e))?;
         let (head, body) = response.into_parts();
         self.incoming = Incoming::Body(body);
-        if let Some(upload) = &mut self.upload {
-            // A final answer settles what it was to wait for.
-            upload.go_ahead();
-        }
         Poll::Ready(Ok(Coming::Head(Head {
             status: head.status,
             headers: head.headers,

@@ -64,7 +64,10 @@ impl Upload {
         }
         loop {
             if self.piece.is_empty() {
-                let was = std::mem::replace(&mut self.waits, Waits::Source);
+                // Not before something can be sent: what is not taken can be sent elsewhere yet.
+                if ready!(self.poll_room(1, cx)) == 0 {
+                    return Poll::Ready(Ok(()));
+                }
                 match ready!(self.source.poll_piece(cx))? {
                     Some(piece) => self.piece = piece,
                     None => {
@@ -72,18 +75,9 @@ impl Upload {
                         return Poll::Ready(Ok(()));
                     }
                 }
-                self.waits = was;
             }
-            self.stream.reserve_capacity(self.piece.len().min(STEP));
-            let was = std::mem::replace(&mut self.waits, Waits::Server);
-            let Some(Ok(capacity)) = ready!(self.stream.poll_capacity(cx)) else {
-                return Poll::Ready(Ok(()));
-            };
-            if was == Waits::Server {
-                self.granted = Some(capacity);
-            }
-            self.waits = Waits::Source;
-            let piece = self.piece.split_to(capacity.min(self.piece.len()));
+            let room = ready!(self.poll_room(self.piece.len().min(STEP), cx));
+            let piece = self.piece.split_to(room.min(self.piece.len()));
             let is_last =
                 self.piece.is_empty() && self.source.is_done() && !self.source.has_trailers();
             self.sent += piece.len() as u64;
@@ -91,6 +85,24 @@ impl Upload {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// How much may be sent, once anything may; 0 if nothing ever will.
+    fn poll_room(&mut self, wanted: usize, cx: &mut Context<'_>) -> Poll<usize> {
+        self.stream.reserve_capacity(wanted);
+        let was = std::mem::replace(&mut self.waits, Waits::Server);
+        let mut room = self.stream.capacity();
+        if room == 0 {
+            room = match ready!(self.stream.poll_capacity(cx)) {
+                Some(Ok(room)) => room,
+                Some(Err(_)) | None => 0,
+            };
+        }
+        if was == Waits::Server {
+            self.granted = Some(room);
+        }
+        self.waits = Waits::Source;
+        Poll::Ready(room)
     }
 
     /// Its last piece did not know that it was.

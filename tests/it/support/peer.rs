@@ -303,6 +303,13 @@ impl Peer {
         reset.map_or(u32::MAX, |(_, code)| *code)
     }
 
+    /// A round trip: whatever the client had to say has been said.
+    pub(crate) async fn ping_pong(&mut self) {
+        let before = self.books.pongs;
+        self.frame(PING, 0, 0, b"are you?").await;
+        self.expect("a pong", |books| books.pongs > before).await;
+    }
+
     pub(crate) async fn expect_close(&mut self) {
         self.expect("the end", |books| books.is_closed).await;
     }
@@ -355,8 +362,9 @@ impl Peer {
             GOAWAY => self.books.goaways.push(word(13)),
             WINDOW_UPDATE if stream == 0 => self.window += i64::from(word(9)),
             HEADERS => {
-                self.fresh.push_back(stream);
-                self.books.open(stream);
+                if self.books.open(stream) {
+                    self.fresh.push_back(stream);
+                }
                 self.books.hear(stream, flags);
             }
             DATA => {

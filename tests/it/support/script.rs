@@ -221,6 +221,40 @@ impl Line {
             .expect("closed before a request")
     }
 
+    /// The next head, and nothing of what follows it.
+    pub(crate) async fn head(&mut self) -> String {
+        loop {
+            if let Some(end) = self.arrived.windows(4).position(|w| w == b"\r\n\r\n") {
+                let head = self.arrived.split_to(end + 4);
+                return String::from_utf8_lossy(&head).to_ascii_lowercase();
+            }
+            self.stir().await;
+        }
+    }
+
+    /// The next `count` bytes.
+    pub(crate) async fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.arrived.len() < count {
+            self.stir().await;
+        }
+        self.arrived.split_to(count).to_vec()
+    }
+
+    /// All that comes until the client ends its side.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        while timeout(PATIENCE, self.read())
+            .await
+            .expect("it is still open")
+            .is_some()
+        {}
+        self.arrived.split().to_vec()
+    }
+
+    /// Whether nothing has come that was not asked for.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.arrived.is_empty()
+    }
+
     /// Whether the client ends its side while `time` passes. What it says until then is dropped.
     pub(crate) async fn is_closed_within(&mut self, time: Duration) -> bool {
         let mut scratch = [0; 4096];

@@ -44,11 +44,16 @@ impl Books {
         open.count()
     }
 
-    pub(super) fn open(&mut self, stream: u32) {
-        let before = self.streams.insert(stream, Stream::default());
-        assert!(before.is_none(), "stream {stream} was opened twice");
+    /// A head has come; `false` if it is that of the trailers.
+    pub(super) fn open(&mut self, stream: u32) -> bool {
+        if let Some(known) = self.streams.get(&stream) {
+            assert!(!known.is_asked, "stream {stream} was opened twice");
+            return false;
+        }
+        self.streams.insert(stream, Stream::default());
         self.early += usize::from(self.acks == 0);
         self.most_open = self.most_open.max(self.open_now());
+        true
     }
 
     pub(super) fn hear(&mut self, stream: u32, flags: u8) {
