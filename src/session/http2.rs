@@ -167,6 +167,7 @@ impl Session {
             is_over: false,
             upload: source.map(|source| Upload::new(stream, source, waits_for_word(request))),
             uploaded: 0,
+            granted: None,
             incoming: Incoming::Head(response),
             unread: 0,
         })

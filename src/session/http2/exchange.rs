@@ -26,6 +26,8 @@ pub(crate) struct Exchange {
     pub(super) upload: Option<Upload>,
     /// What of the request's body was sent by an upload that is over.
     pub(super) uploaded: u64,
+    /// What was granted to it last, if that has not been told.
+    pub(super) granted: Option<usize>,
     pub(super) incoming: Incoming,
     /// Handed out, and still held against the windows.
     pub(super) unread: usize,
@@ -59,7 +61,8 @@ impl Exchange {
     }
 
     pub(in crate::session) fn granted(&mut self) -> Option<usize> {
-        self.upload.as_mut()?.granted()
+        let upload = self.upload.as_mut();
+        upload.map_or_else(|| self.granted.take(), Upload::granted)
     }
 
     /// The head of the response, sending the request's body meanwhile.
@@ -161,6 +164,7 @@ impl Exchange {
 
     fn end_upload(&mut self) {
         self.uploaded = self.uploaded().bytes;
+        self.granted = self.upload.as_mut().and_then(Upload::granted);
         self.upload = None;
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct Upload {
     piece: Bytes,
     sent: u64,
     waits: Waits,
+    is_blocked: bool,
     /// Granted by the server after it had been blocked.
     granted: Option<usize>,
 }
@@ -36,6 +37,7 @@ impl Upload {
                 true => Waits::Word,
                 false => Waits::Source,
             },
+            is_blocked: false,
             granted: None,
         }
     }
@@ -77,6 +79,9 @@ impl Upload {
                 }
             }
             let room = ready!(self.poll_room(self.piece.len().min(STEP), cx));
+            if std::mem::take(&mut self.is_blocked) {
+                self.granted = Some(room);
+            }
             let piece = self.piece.split_to(room.min(self.piece.len()));
             let is_last =
                 self.piece.is_empty() && self.source.is_done() && !self.source.has_trailers();
@@ -90,16 +95,16 @@ impl Upload {
     /// How much may be sent, once anything may; 0 if nothing ever will.
     fn poll_room(&mut self, wanted: usize, cx: &mut Context<'_>) -> Poll<usize> {
         self.stream.reserve_capacity(wanted);
-        let was = std::mem::replace(&mut self.waits, Waits::Server);
+        self.waits = Waits::Server;
         let mut room = self.stream.capacity();
         if room == 0 {
-            room = match ready!(self.stream.poll_capacity(cx)) {
+            let granted = self.stream.poll_capacity(cx);
+            // Before the first byte it is the stream's own opening that is waited for.
+            self.is_blocked |= granted.is_pending() && self.sent > 0;
+            room = match ready!(granted) {
                 Some(Ok(room)) => room,
                 Some(Err(_)) | None => 0,
             };
-        }
-        if was == Waits::Server {
-            self.granted = Some(room);
         }
         self.waits = Waits::Source;
         Poll::Ready(room)
