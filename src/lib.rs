@@ -30,6 +30,7 @@ pub mod request;
 pub mod response;
 pub mod config;
 pub mod policy;
+pub mod decode;
 pub mod view;
 mod log;
 mod clock;

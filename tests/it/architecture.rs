@@ -29,7 +29,7 @@ const ORDER: &[&str] = &[
     "agent",
     "engine",
 ];
-const TO_COME: &[&str] = &["decode"];
+const TO_COME: &[&str] = &[];
 
 /// Modules that only compute, and what they may not name.
 const PURE: &[&str] = &[
