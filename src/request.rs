@@ -190,7 +190,7 @@ impl Request {
         self
     }
 
-    /// Whether the body is decoded. Default: the engine's `decode`.
+    /// Whether the body is decoded. Default: the engine's `bodies.decode`.
     #[must_use]
     pub fn decode(mut self, decodes: bool) -> Self {
         self.overrides.decodes = Some(decodes);

@@ -85,6 +85,8 @@ pub struct Receipt {
     pub wire_bytes: u64,
     /// Bytes of the body handed out: as many, unless it was decoded or cut.
     pub body_bytes: u64,
+    /// Whether the body was decoded, as its `Content-Encoding` says.
+    pub decoded: bool,
     /// Bytes of the request's body handed to the connection.
     pub sent_bytes: u64,
     /// Why the body is not all that the server had to send, if it is not.

@@ -110,7 +110,7 @@ pub(crate) async fn open(
     initial_streams: usize,
     vitals: Rc<Vitals>,
 ) -> Result<Opened, Error> {
-    let known = Rc::new(Known::new(vitals));
+    let known = Rc::new(Known::new(vitals, config.bodies.decode));
     match dialed.protocol {
         Protocol::Http2 => http2::open(dialed.io, config, initial_streams, known).await,
         Protocol::Http10 | Protocol::Http11 => {

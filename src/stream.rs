@@ -1,5 +1,6 @@
 //! One request on one session.
 
+mod decoding;
 mod ended;
 mod gathered;
 mod limits;

@@ -31,6 +31,19 @@ pub struct Bodies {
     /// one body that is being gathered, so that it comes to an end; at worst, connections then hold
     /// what their windows allow besides.
     pub budget: u64,
+    /// Whether bodies are decoded as their `Content-Encoding` says, and servers are asked for
+    /// gzip, deflate, br and zstd (`Accept-Encoding`, unless the request has its own). Default:
+    /// neither, for archives keep what came. Codings that are not known, more than two in a chain,
+    /// and partial responses (206) are handed out as they came; the headers always are.
+    pub decode: bool,
+    /// Whether a response that is decoded comes with the bytes as they came, too. Default: no. At
+    /// worst they are held besides.
+    pub keep_raw: bool,
+    /// Largest decoded body, in bytes. Default 128 MiB.
+    pub max_decoded: u64,
+    /// Most decoded bytes for each byte that came, once there are 4 MiB of them. Default 250: pages
+    /// stay far below 100, bombs reach 1,000 in gzip and far more in the others.
+    pub max_expansion: u64,
 }
 
 impl Default for Bodies {
@@ -43,6 +56,10 @@ impl Default for Bodies {
             on_data_loss: OnDataLoss::Fail,
             warn_at: None,
             budget: 256 << 20,
+            decode: false,
+            keep_raw: false,
+            max_decoded: 128 << 20,
+            max_expansion: 250,
         }
     }
 }

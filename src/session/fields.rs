@@ -3,6 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
+use crate::decode::ACCEPT_ENCODING;
 use crate::request::Request;
 
 /// Headers that are about one hop (RFC 9110 §7.6.1), or for a proxy alone. HTTP/2 takes them for malformed (RFC 9113
@@ -27,6 +28,7 @@ pub(super) fn is_callers(name: &HeaderName) -> bool {
 pub(super) fn announce(
     request: &Request,
     length: Option<u64>,
+    decodes: bool,
     headers: &mut HeaderMap<HeaderValue>,
 ) {
     let expects_body = matches!(
@@ -35,6 +37,14 @@ pub(super) fn announce(
     );
     if let Some(length) = length.filter(|length| expects_body || *length > 0) {
         headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    let decodes = request.overrides().decodes.unwrap_or(decodes);
+    // A part of an encoded body is of no use.
+    let is_asked =
+        headers.contains_key(header::ACCEPT_ENCODING) || headers.contains_key(header::RANGE);
+    if decodes && !is_asked {
+        let known = HeaderValue::from_static(ACCEPT_ENCODING);
+        headers.insert(header::ACCEPT_ENCODING, known);
     }
     if waits_for_word(request) {
         headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));

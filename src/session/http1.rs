@@ -155,7 +155,13 @@ impl Session {
     pub(super) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
         let upload = Upload::new(request);
         let forwarded = self.shared.forwarded.as_ref();
-        let mut head = head_of(request, target, forwarded, upload.clone())?;
+        let mut head = head_of(
+            request,
+            target,
+            forwarded,
+            upload.clone(),
+            self.shared.known.decodes,
+        )?;
         let is_awaited = waits_for_word(request) || request.listener().handler().is_some();
         let interims = match is_awaited || self.shared.tells_interims {
             true => Interims::of(&mut head),

@@ -156,7 +156,7 @@ impl Session {
     /// Nothing was sent.
     pub(super) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
         let source = (!request.payload().is_empty()).then(|| request.payload().source());
-        let head = head_of(request, target, source.as_ref())?;
+        let head = head_of(request, target, source.as_ref(), self.known.decodes)?;
         let (response, stream) = self
             .h2
             .send_request(head, source.is_none())
@@ -178,13 +178,15 @@ fn head_of(
     request: &Request,
     target: &Target,
     source: Option<&Source>,
+    decodes: bool,
 ) -> Result<http::Request<()>, Error> {
     let uri = match request.header_map().get(header::HOST) {
         Some(host) => with_authority(target.uri(), host.as_bytes())?,
         None => target.uri().clone(),
     };
     let mut headers = sendable(request.header_map());
-    announce(request, source.map_or(Some(0), Source::left), &mut headers);
+    let length = source.map_or(Some(0), Source::left);
+    announce(request, length, decodes, &mut headers);
     let mut head = http::Request::new(());
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = uri;

@@ -20,6 +20,8 @@ use crate::view::Reason;
 pub(crate) struct Known {
     pub(crate) sight: Rc<Sight>,
     pub(crate) vitals: Rc<Vitals>,
+    /// Whether bodies are decoded unless a request says otherwise.
+    pub(super) decodes: bool,
     /// Why the session ended, once it has.
     pub(crate) fate: OnceCell<Error>,
     /// What makes the session go, where there is more to tell than that it broke.
@@ -27,10 +29,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(super) fn new(vitals: Rc<Vitals>) -> Self {
+    pub(super) fn new(vitals: Rc<Vitals>, decodes: bool) -> Self {
         Self {
             sight: Rc::new(Sight::default()),
             vitals,
+            decodes,
             fate: OnceCell::new(),
             parting: Cell::new(None),
         }

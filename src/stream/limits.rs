@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::message::attempt::Attempt;
 use crate::policy::limit::Allowance;
-use crate::request::{MinRate, OnDataLoss};
+use crate::request::{MinRate, OnDataLoss, OnTooLarge};
 
 /// What holds for one fetch.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,7 @@ pub(super) struct Limits {
     pub(super) unread_timeout: Duration,
     pub(super) min_rate: Option<MinRate>,
     pub(super) on_data_loss: OnDataLoss,
+    pub(super) on_too_large: OnTooLarge,
     /// How long the word to send the body is waited for.
     pub(super) patience: Duration,
     /// Whether the deadline is one for the body as well, even if that is read piece by piece.
@@ -31,6 +32,7 @@ impl Limits {
             upload_timeout: own.upload_timeout.unwrap_or(config.bodies.upload_timeout),
             unread_timeout: config.bodies.unread_timeout,
             min_rate: own.min_rate.or(config.bodies.min_rate),
+            on_too_large: own.on_too_large.unwrap_or(config.bodies.on_too_large),
             on_data_loss: own.on_data_loss.unwrap_or(config.bodies.on_data_loss),
             patience: own.expects_continue.unwrap_or_default(),
             has_deadline: own.deadline.is_some(),

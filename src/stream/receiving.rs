@@ -1,25 +1,25 @@
 //! A request is out; its response comes in.
 
+mod body;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as Turn, Poll};
 
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 
 use crate::body::{Body, End, OpenResponse};
 use crate::error::Error;
-use crate::event::Flow;
-use crate::policy::limit::{Allowance, Take};
-use crate::request::OnDataLoss;
-use crate::response::{Cut, Receipt, Response};
-use crate::session::{Coming, Exchange, Head, may_have_body};
+use crate::policy::limit::Allowance;
+use crate::response::{Receipt, Response};
+use crate::session::{Coming, Exchange, Head};
 use crate::stream::Work;
+use crate::stream::decoding::Decoding;
 use crate::stream::ended::Ended;
-use crate::stream::limits::{Limits, allowance};
+use crate::stream::limits::Limits;
 use crate::stream::listener::Listener;
 use crate::stream::patience::Patience;
-use crate::stream::sink::{Room, Sink};
+use crate::stream::sink::Sink;
 
 /// A request is out; its response comes in.
 pub(super) struct Receiving {
@@ -29,6 +29,7 @@ pub(super) struct Receiving {
     patience: Patience,
     listener: Listener,
     allowance: Option<Allowance>,
+    decoding: Option<Decoding>,
     account: Receipt,
 }
 
@@ -59,6 +60,7 @@ impl Receiving {
             limits,
             patience,
             allowance: None,
+            decoding: None,
         }
     }
 
@@ -118,7 +120,7 @@ impl Receiving {
             status: head.status,
             headers: head.headers,
             body: body.finish(),
-            raw_body: None,
+            raw_body: self.decoding.take().and_then(Decoding::into_raw),
             trailers,
             protocol: head.protocol,
             partial: self.exchange.is_partial(),
@@ -172,121 +174,6 @@ impl Receiving {
         }
     }
 
-    /// The length announced, if what is announced may come.
-    fn on_head(&mut self, head: &Head, is_piped: bool) -> Result<Option<u64>, Error> {
-        let attempt = &self.work.attempt;
-        if self
-            .listener
-            .response(attempt, head.status, &head.headers)?
-            == Flow::Stop
-        {
-            self.account.cut = Some(Cut::Stopped);
-            return Ok(None);
-        }
-        let may_have_body = may_have_body(attempt.request().method(), head.status);
-        let announced = content_length(&head.headers).filter(|_| may_have_body);
-        let mut allowance = allowance(attempt, &self.work.config, is_piped);
-        allowance.announce(announced.unwrap_or(0))?;
-        if let Some(size) = allowance.warning(announced.unwrap_or(0)) {
-            self.listener.large(attempt, size)?;
-        }
-        self.allowance = Some(allowance);
-        Ok(announced)
-    }
-
-    /// The body and what follows it. What is lost of it may be no error.
-    async fn body(
-        &mut self,
-        head: &Head,
-        announced: Option<u64>,
-        sink: &mut Sink,
-    ) -> Result<Option<HeaderMap>, Error> {
-        let Some(mut allowance) = self.allowance else {
-            return Ok(None);
-        };
-        self.patience.on_head();
-        let may_have_body = may_have_body(self.work.attempt.request().method(), head.status);
-        let mut ended = Ok(None);
-        while self.account.cut.is_none() {
-            ended = match self.wait(|this, cx| this.poll_data(sink, cx)).await {
-                Ok(Some(piece)) if may_have_body => {
-                    self.take(piece, &mut allowance, sink)?;
-                    continue;
-                }
-                Ok(Some(piece)) => {
-                    self.exchange.release(piece.len());
-                    continue;
-                }
-                Ok(None) => self.trailers().await,
-                // Where the connection breaks while a request's body is on its way, the h2 crate
-                // forgets that the response had ended.
-                Err(error) => match !may_have_body || announced == Some(allowance.taken()) {
-                    true if is_break(&error) => Ok(None),
-                    _ => self.lost(error),
-                },
-            };
-            break;
-        }
-        ended
-    }
-
-    /// Takes a piece in, and notes whether it is the last that is wanted.
-    fn take(
-        &mut self,
-        mut piece: Bytes,
-        allowance: &mut Allowance,
-        sink: &mut Sink,
-    ) -> Result<(), Error> {
-        let attempt = &self.work.attempt;
-        let length = piece.len();
-        self.account.wire_bytes += length as u64;
-        self.patience.on_piece(length);
-        if let Take::Last(part) = allowance.take(length)? {
-            piece.truncate(part);
-            self.account.cut = Some(Cut::TooLarge);
-        }
-        if let Some(size) = allowance.warning(0) {
-            self.listener.large(attempt, size)?;
-        }
-        if self.listener.data(attempt, &piece)? == Flow::Stop {
-            self.account.cut = self.account.cut.or(Some(Cut::Stopped));
-        }
-        self.account.body_bytes += piece.len() as u64;
-        let at_once = sink.push(piece);
-        self.exchange.release(at_once);
-        Ok(())
-    }
-
-    async fn trailers(&mut self) -> Result<Option<HeaderMap>, Error> {
-        let trailers = match self.wait(|this, cx| this.exchange.poll_trailers(cx)).await {
-            Ok(trailers) => trailers,
-            Err(error) => return self.lost(error),
-        };
-        if let Some(trailers) = &trailers {
-            if trailers.len() > self.work.config.max_fields {
-                return Err(broken("there are too many trailers"));
-            }
-            self.listener.trailers(&self.work.attempt, trailers)?;
-        }
-        Ok(trailers)
-    }
-
-    /// The body ended before its end, for which the request may have a use.
-    fn lost(&mut self, error: Error) -> Result<Option<HeaderMap>, Error> {
-        let is_loss = is_break(&error)
-            || matches!(
-                error,
-                Error::Truncated { .. } | Error::Reset { .. } | Error::Unresponsive { .. }
-            );
-        match self.limits.on_data_loss {
-            OnDataLoss::Keep if is_loss => {
-                self.account.cut = Some(Cut::DataLoss);
-                Ok(None)
-            }
-            _ => Err(error),
-        }
-    }
-
     fn answered(mut self, outcome: Result<Response, Error>, is_final: bool) -> Ended {
         let mut outcome = self.told(outcome);
         self.settle();
@@ -311,30 +198,6 @@ impl Receiving {
     fn settle(&mut self) {
         self.account.done = self.patience.since_accepted();
         self.account.sent_bytes = self.exchange.uploaded().bytes;
-    }
-
-    /// The next piece, as soon as there is room for it.
-    fn poll_data(
-        &mut self,
-        sink: &mut Sink,
-        cx: &mut Turn<'_>,
-    ) -> Poll<Result<Option<Bytes>, Error>> {
-        let Room::Is {
-            open,
-            unread,
-            taken,
-        } = sink.poll_room(cx)
-        else {
-            return Poll::Ready(Err(Error::Closed { sent: true }));
-        };
-        if taken > 0 {
-            self.exchange.release(taken);
-        }
-        self.patience.heed_consumer(unread > 0, taken > 0);
-        match open {
-            true => self.exchange.poll_data(cx),
-            false => Poll::Pending,
-        }
     }
 
     /// Waits for one step of the exchange, until the caller leaves or the time is up.
@@ -365,16 +228,6 @@ impl Receiving {
         }
         self.patience.poll_end(&mut self.exchange, cx)
     }
-}
-
-/// Whether what ended was the connection, not the stream on it.
-fn is_break(error: &Error) -> bool {
-    matches!(error, Error::Disconnected { .. } | Error::GoAway { .. })
-}
-
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let value = headers.get(header::CONTENT_LENGTH)?;
-    value.to_str().ok()?.parse().ok()
 }
 
 fn broken(detail: &'static str) -> Error {

@@ -1,5 +1,6 @@
 //! Bodies, both ways: as they come, within limits, and what is heard of them.
 
+mod decode;
 mod events;
 mod limits;
 mod open;

@@ -28,6 +28,7 @@ pub(super) fn head_of(
     target: &Target,
     forwarded: Option<&Forwarded>,
     upload: Upload,
+    decodes: bool,
 ) -> Result<http::Request<Upload>, Error> {
     let uri = target.uri();
     let given = request.header_map();
@@ -47,7 +48,7 @@ pub(super) fn head_of(
     if let Some(authorization) = forwarded.and_then(|f| f.authorization.as_ref()) {
         headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
     }
-    announce(request, upload.length(), &mut headers);
+    announce(request, upload.length(), decodes, &mut headers);
     let mut head = http::Request::new(upload);
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = match uri.path_and_query() {
@@ -118,7 +119,7 @@ mod tests {
     fn the_target_is_a_path_unless_a_proxy_is_to_read_it() {
         let request = Request::get("http://a.test:81/b?c").header("x", "y");
         let target = request.check().expect("a URL");
-        let head = head_of(&request, target, None, Upload::new(&request)).expect("a head");
+        let head = head_of(&request, target, None, Upload::new(&request), false).expect("a head");
         assert_eq!(head.uri(), "/b?c");
         let fields: Vec<_> = head
             .headers()
@@ -129,8 +130,14 @@ mod tests {
         let forwarded = Forwarded {
             authorization: None,
         };
-        let head =
-            head_of(&request, target, Some(&forwarded), Upload::new(&request)).expect("a head");
+        let head = head_of(
+            &request,
+            target,
+            Some(&forwarded),
+            Upload::new(&request),
+            false,
+        )
+        .expect("a head");
         assert_eq!(head.uri(), "http://a.test:81/b?c");
         assert_eq!(head.headers()["host"], "a.test:81");
     }
