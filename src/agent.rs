@@ -73,7 +73,7 @@ impl With {
             },
         };
         let (caller, error) = refused;
-        caller.answer(Err(error));
+        caller.answer(Err(error.into()));
     }
 
     fn set_out(&self, mut attempt: Attempt, ctx: &Context<Agent>) {

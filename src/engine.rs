@@ -26,7 +26,7 @@ use crate::message::caller::Caller;
 use crate::message::{Shutdown, Submit, Tidy};
 use crate::origin::Origin;
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{Failure, Response};
 use crate::view::{Lifecycles, Snapshot};
 
 /// A running fetch engine. Cloning copies a handle.
@@ -95,7 +95,7 @@ impl Engine {
     pub fn fetch(
         &self,
         request: Request,
-    ) -> impl Future<Output = Result<Response, Error>> + Send + use<> {
+    ) -> impl Future<Output = Result<Response, Failure>> + Send + use<> {
         self.ask(request, Caller::Whole)
     }
 
@@ -111,15 +111,15 @@ impl Engine {
     pub fn open(
         &self,
         request: Request,
-    ) -> impl Future<Output = Result<OpenResponse, Error>> + Send + use<> {
+    ) -> impl Future<Output = Result<OpenResponse, Failure>> + Send + use<> {
         self.ask(request, Caller::AtHead)
     }
 
     fn ask<T: Send + 'static>(
         &self,
         request: Request,
-        asks: fn(oneshot::Sender<Result<T, Error>>) -> Caller,
-    ) -> impl Future<Output = Result<T, Error>> + Send + use<T> {
+        asks: fn(oneshot::Sender<Result<T, Failure>>) -> Caller,
+    ) -> impl Future<Output = Result<T, Failure>> + Send + use<T> {
         let inner = Arc::clone(&self.inner);
         async move {
             let Inner { with, .. } = &*inner;
@@ -142,7 +142,7 @@ impl Engine {
                 // No answer at all: the Agent ended with the fetch still in its mailbox.
                 with.residents.succeeds(shard, &agent).await;
             }
-            Err(Error::Closed { sent: false })
+            Err(Error::Closed { sent: false }.into())
         }
     }
 
@@ -171,7 +171,7 @@ impl Engine {
         &self,
         requests: S,
         in_flight: usize,
-    ) -> impl Stream<Item = (K, Result<Response, Error>)> + Unpin + use<K, S>
+    ) -> impl Stream<Item = (K, Result<Response, Failure>)> + Unpin + use<K, S>
     where
         S: Stream<Item = (K, Request)>,
     {

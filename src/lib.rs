@@ -52,7 +52,7 @@ pub use error::Error;
 pub use message::{Fetch, Open};
 pub use origin::{Origin, Protocol, Protocols, Proxy, Target};
 pub use request::Request;
-pub use response::Response;
+pub use response::{Failure, Response};
 pub use upload::Upload;
 
 #[cfg(doctest)]

@@ -41,14 +41,14 @@ use crate::message::attempt::{Attempt, Outcome};
 use crate::message::caller::Caller;
 use crate::origin::{Origin, Target};
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{Failure, Response};
 use crate::view::{Reason, Snapshot};
 
 /// Asks an Agent for one response.
 ///
 /// Sent with `do_send`, the fetch is made and its response dropped.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<Response, Error>")]
+#[rtype(result = "Result<Response, Failure>")]
 pub struct Fetch(pub Request);
 
 impl Fetch {
@@ -72,7 +72,7 @@ impl From<Request> for Fetch {
 ///
 /// A response whose status leads to a redirect or another attempt is gathered first.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<OpenResponse, Error>")]
+#[rtype(result = "Result<OpenResponse, Failure>")]
 pub struct Open(pub Request);
 
 impl From<Request> for Open {

@@ -41,6 +41,71 @@ pub struct Response {
     pub receipt: Receipt,
 }
 
+/// Why a fetch produced no response, and how far it got. It can be used like its [`Error`].
+///
+/// ```no_run
+/// # async fn run(engine: gannet::Engine) {
+/// use gannet::{Error, Request};
+///
+/// if let Err(failure) = engine.fetch(Request::get("https://example.com/")).await {
+///     println!("{failure}, after {:?} and {} attempts", failure.receipt.done, failure.receipt.attempts);
+///     if let Error::Tls { fault, .. } = &failure.error {
+///         println!("{fault}");
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// Why.
+    pub error: Error,
+    /// How far it got: of the last attempt, and what went before it.
+    pub receipt: Box<Receipt>,
+}
+
+impl Failure {
+    pub(crate) fn new(error: Error, receipt: Receipt) -> Self {
+        Self {
+            error,
+            receipt: Box::new(receipt),
+        }
+    }
+}
+
+impl std::ops::Deref for Failure {
+    type Target = Error;
+
+    fn deref(&self) -> &Error {
+        &self.error
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Of what went wrong before anything was tried.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(error, Receipt::default())
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
 /// Why a body is not all that the server had to send.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]

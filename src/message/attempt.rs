@@ -1,5 +1,7 @@
 //! The baton of a fetch: the request, and the right to answer it once.
 
+mod answer;
+
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,7 +21,7 @@ use crate::policy::deadline::Watch;
 use crate::policy::redirect::is_redirect;
 use crate::policy::retry::Tries;
 use crate::request::{Redirects, Request};
-use crate::response::{Hop, Response, Retry, RetryReason};
+use crate::response::{Hop, Receipt, Response, Retry, RetryReason};
 
 /// One fetch on its way; whoever holds it must answer it or pass it on.
 ///
@@ -54,6 +56,8 @@ struct Inner {
     shuns: Option<u64>,
     /// Of an earlier attempt that the server may have acted on.
     doubt: Option<Error>,
+    /// How far the attempt got that failed on its stream.
+    account: Option<Box<Receipt>>,
     /// Of an earlier attempt that might have come to something better.
     kept: Option<Box<Response>>,
     /// Dropped last, so that a shutdown which waits for the gate waits for the answer.
@@ -111,6 +115,7 @@ impl Attempt {
                 tries: Tries::default(),
                 shuns: None,
                 doubt: None,
+                account: None,
                 kept: None,
                 pass,
             })),
@@ -121,7 +126,7 @@ impl Attempt {
     /// Sets out for the next attempt, to be returned to `home` if it fails.
     pub(crate) fn set_out(&mut self, home: Recipient<Failed>, now: Instant, config: &Config) {
         let fetch = self.inner_mut();
-        fetch.sent = None;
+        (fetch.sent, fetch.account) = (None, None);
         fetch.watch.enter(Phase::Queue, now, config.acquire_timeout);
         self.home = Some(home);
     }
@@ -247,6 +252,11 @@ impl Attempt {
         self.inner().watch
     }
 
+    /// Notes how far this attempt got, for it failed.
+    pub(crate) fn note(&mut self, account: Receipt) {
+        self.inner_mut().account = Some(Box::new(account));
+    }
+
     /// From here on the request may have reached the server.
     pub(crate) fn mark_sent(&mut self, connection: u64) {
         self.inner_mut().sent = Some(connection);
@@ -276,25 +286,6 @@ impl Attempt {
         caller.open(response)
     }
 
-    /// Answers the caller. A caller that is gone does not mind.
-    pub(crate) fn answer(mut self, outcome: Result<Response, Error>) {
-        self.deliver(outcome);
-    }
-
-    /// Ends this attempt: a response goes to the caller, an error to the Agent, which may try
-    /// again.
-    pub(crate) fn finish(mut self, outcome: Result<Response, Error>) {
-        match outcome {
-            Ok(response) => self.deliver(Ok(response)),
-            Err(error) => self.fail(Outcome::Error(error)),
-        }
-    }
-
-    /// Ends this attempt with a response that its Agent is to judge first.
-    pub(crate) fn refer(mut self, response: Response) {
-        self.fail(Outcome::Status(Box::new(response)));
-    }
-
     /// Whether a response of this status is for the Agent to judge.
     pub(crate) fn is_for_the_agent(&self, status: StatusCode, config: &Config) -> bool {
         self.may_redirect(status, config) || self.is_worth_another(status, config)
@@ -312,77 +303,12 @@ impl Attempt {
         status == StatusCode::MISDIRECTED_REQUEST || statuses.contains(&status)
     }
 
-    fn fail(&mut self, outcome: Outcome) {
-        let Some(fetch) = &self.fetch else { return };
-        if self.is_cancelled() {
-            self.fetch = None;
-            return;
-        }
-        let home = self.home.take();
-        match (outcome, home) {
-            // Not by way of the Agent, which may be on a thread that nobody runs any more.
-            (Outcome::Error(_), _) if fetch.pass.is_over() => {
-                let sent = fetch.sent.is_some();
-                self.deliver(Err(Error::Closed { sent }));
-            }
-            (Outcome::Status(response), _) if fetch.pass.is_over() => self.deliver(Ok(*response)),
-            // The baton that travels home has no home: dropped in the mailbox of a dead Agent, it
-            // answers the caller.
-            (outcome, Some(home)) => {
-                let fetch = self.fetch.take();
-                let attempt = Self { fetch, home: None };
-                home.do_send(Failed { attempt, outcome });
-            }
-            (Outcome::Error(error), None) => self.deliver(Err(error)),
-            (Outcome::Status(response), None) => self.deliver(Ok(*response)),
-        }
-    }
-
-    fn deliver(&mut self, outcome: Result<Response, Error>) {
-        // The rest of the fetch, its pass through the gate included, is dropped after the answer.
-        if let Some(mut fetch) = self.fetch.take() {
-            let outcome = match (outcome, fetch.kept.take(), fetch.doubt.take()) {
-                (Err(_), Some(kept), _) => Ok(*kept),
-                (Err(error), None, Some(doubt)) if error.is_unprocessed() => Err(doubt),
-                (Err(error), None, None) if error.is_unprocessed() => Err(fetch.after_hops(error)),
-                (outcome, ..) => outcome,
-            };
-            let caller = std::mem::replace(&mut fetch.caller, Caller::Nobody);
-            caller.answer(outcome);
-        }
-    }
-
     fn inner(&self) -> &Inner {
         self.fetch.as_ref().expect("answering consumes the attempt")
     }
 
     fn inner_mut(&mut self) -> &mut Inner {
         self.fetch.as_mut().expect("answering consumes the attempt")
-    }
-}
-
-impl Inner {
-    /// An error before the latest request was acted on, told so that nobody takes the whole fetch for
-    /// not acted on.
-    fn after_hops(&self, error: Error) -> Error {
-        match self.hops.last() {
-            Some(hop) if !self.is_repeatable => Error::Redirect {
-                location: hop.to.to_string(),
-                reason: error.to_string().into(),
-            },
-            _ => error,
-        }
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        let Some(fetch) = &self.fetch else { return };
-        let sent = fetch.sent.is_some();
-        match self.home {
-            Some(_) => self.fail(Outcome::Error(Error::Internal { sent })),
-            None => self.deliver(Err(Error::Closed { sent })),
-        }
     }
 }
 

@@ -5,8 +5,7 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 
 use crate::body::OpenResponse;
-use crate::error::Error;
-use crate::response::Response;
+use crate::response::{Failure, Response};
 
 /// Where the answer goes.
 #[derive(Debug)]
@@ -14,14 +13,14 @@ pub(crate) enum Caller {
     /// Nobody wants it, or it has been given.
     Nobody,
     /// It is wanted whole.
-    Whole(oneshot::Sender<Result<Response, Error>>),
+    Whole(oneshot::Sender<Result<Response, Failure>>),
     /// It is wanted as soon as there is a head.
-    AtHead(oneshot::Sender<Result<OpenResponse, Error>>),
+    AtHead(oneshot::Sender<Result<OpenResponse, Failure>>),
 }
 
 impl Caller {
     /// Answers. A caller that is gone does not mind.
-    pub(crate) fn answer(self, outcome: Result<Response, Error>) {
+    pub(crate) fn answer(self, outcome: Result<Response, Failure>) {
         match self {
             Self::Nobody => {}
             Self::Whole(caller) => {
@@ -61,14 +60,14 @@ impl Caller {
 }
 
 /// What actix's own `send` waits on.
-impl From<Option<oneshot::Sender<Result<Response, Error>>>> for Caller {
-    fn from(asker: Option<oneshot::Sender<Result<Response, Error>>>) -> Self {
+impl From<Option<oneshot::Sender<Result<Response, Failure>>>> for Caller {
+    fn from(asker: Option<oneshot::Sender<Result<Response, Failure>>>) -> Self {
         asker.map_or(Self::Nobody, Self::Whole)
     }
 }
 
-impl From<Option<oneshot::Sender<Result<OpenResponse, Error>>>> for Caller {
-    fn from(asker: Option<oneshot::Sender<Result<OpenResponse, Error>>>) -> Self {
+impl From<Option<oneshot::Sender<Result<OpenResponse, Failure>>>> for Caller {
+    fn from(asker: Option<oneshot::Sender<Result<OpenResponse, Failure>>>) -> Self {
         asker.map_or(Self::Nobody, Self::AtHead)
     }
 }

@@ -177,8 +177,9 @@ impl Receiving {
     fn answered(mut self, outcome: Result<Response, Error>, is_final: bool) -> Ended {
         let mut outcome = self.told(outcome);
         self.settle();
-        if let Ok(response) = &mut outcome {
-            response.receipt = self.account;
+        match &mut outcome {
+            Ok(response) => response.receipt = self.account,
+            Err(_) => self.work.attempt.note(self.account),
         }
         // The exchange is dropped before the slot is told to be free.
         Ended::Answered {

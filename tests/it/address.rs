@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::Duration;
 
 use gannet::config::{AddressPolicy, FixedAddresses, PriorKnowledge};
-use gannet::{Config, Engine, Error, Request};
+use gannet::{Config, Engine, Error, Failure, Request};
 
 use crate::support::{config, engine_with, testbed};
 
@@ -146,7 +146,10 @@ async fn no_spelling_of_an_address_inside_gets_a_packet_out() {
         let outcome = engine.fetch(Request::get(&*url)).await;
         let is_refused = matches!(
             &outcome,
-            Err(Error::Blocked { .. } | Error::BadRequest { .. } | Error::Resolve { .. })
+            Err(Failure {
+                error: Error::Blocked { .. } | Error::BadRequest { .. } | Error::Resolve { .. },
+                ..
+            })
         );
         assert!(is_refused, "{url}: {outcome:?}");
         // A second time as well: no breaker takes over with another answer.
@@ -209,7 +212,16 @@ async fn what_is_forbidden_is_passed_over_and_asked_of_the_address_not_the_name(
         .expect("one is allowed");
     assert!(response.receipt.peer.expect("a peer").passed.is_empty());
     let literal = engine.fetch(Request::get("https://127.0.0.2:1/")).await;
-    assert!(matches!(literal, Err(Error::Blocked { .. })), "{literal:?}");
+    assert!(
+        matches!(
+            literal,
+            Err(Failure {
+                error: Error::Blocked { .. },
+                ..
+            })
+        ),
+        "{literal:?}"
+    );
 }
 
 #[tokio::test]
@@ -238,7 +250,13 @@ async fn a_fetch_may_say_where_it_comes_from_and_keeps_to_connections_from_there
     let six = Request::get(&*url).local_address(Ipv6Addr::LOCALHOST.into());
     let outcome = fetch(six.deadline(Duration::from_secs(9))).await;
     assert!(
-        matches!(outcome, Err(Error::Connect { .. })),
+        matches!(
+            outcome,
+            Err(Failure {
+                error: Error::Connect { .. },
+                ..
+            })
+        ),
         "the testbed has no IPv6: {outcome:?}"
     );
 }

@@ -4,6 +4,7 @@ mod decode;
 mod events;
 mod limits;
 mod open;
+mod receipts;
 mod upload;
 mod word;
 
@@ -26,7 +27,8 @@ fn engine() -> Engine {
 }
 
 fn ask(engine: &Engine, request: Request) -> JoinHandle<Answer> {
-    tokio::spawn(engine.fetch(request))
+    let fetch = engine.fetch(request);
+    tokio::spawn(async move { fetch.await.map_err(Error::from) })
 }
 
 /// What must come.

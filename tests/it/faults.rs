@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::{join, join_all};
 use gannet::message::{Drill, Fault, Victim};
-use gannet::{Engine, Error, Fetch, Origin, Request, Target};
+use gannet::{Engine, Error, Failure, Fetch, Origin, Request, Target};
 use gannet_testbed::{Testbed, verify};
 
 use crate::support::{config, engine, testbed};
@@ -83,7 +83,13 @@ async fn the_fetches_of_ending_streams_are_answered() {
         let (answers, ()) = join(join_all((0..100).map(post)), strike).await;
         for answer in &answers {
             assert!(
-                matches!(answer, Err(Error::Internal { sent: true })),
+                matches!(
+                    answer,
+                    Err(Failure {
+                        error: Error::Internal { sent: true },
+                        ..
+                    })
+                ),
                 "{fault:?}: {answer:?}"
             );
         }
@@ -184,7 +190,13 @@ async fn an_attempt_that_is_dropped_answers() {
     .await;
     let answer = sent.expect("the Agent lives");
     assert!(
-        matches!(answer, Err(Error::Closed { sent: true })),
+        matches!(
+            answer,
+            Err(Failure {
+                error: Error::Closed { sent: true },
+                ..
+            })
+        ),
         "{answer:?}"
     );
     assert!(hold.await.expect("not aborted").is_err());
@@ -210,7 +222,13 @@ async fn a_shutdown_reaches_the_connections_of_a_pool_that_has_ended() {
         };
         let (answer, ()) = join(silent, shutdown).await;
         assert!(
-            matches!(answer, Err(Error::Closed { sent: true })),
+            matches!(
+                answer,
+                Err(Failure {
+                    error: Error::Closed { sent: true },
+                    ..
+                })
+            ),
             "{answer:?}"
         );
         testbed.until(|books| books.open == 0).await;
@@ -229,7 +247,13 @@ async fn of_several_graces_the_shortest_counts() {
     };
     let (answer, _) = join(silent, shutdown).await;
     assert!(
-        matches!(answer, Err(Error::Closed { sent: true })),
+        matches!(
+            answer,
+            Err(Failure {
+                error: Error::Closed { sent: true },
+                ..
+            })
+        ),
         "{answer:?}"
     );
 }

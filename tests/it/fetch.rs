@@ -6,7 +6,7 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use gannet::error::Part;
 use gannet::response::Protocol;
-use gannet::{Engine, Error, Fetch, Protocols, Request};
+use gannet::{Engine, Error, Failure, Fetch, Protocols, Request};
 use gannet_testbed::{Testbed, verify};
 
 use crate::support::{config, engine, engine_with, testbed};
@@ -81,7 +81,13 @@ async fn an_engine_may_live_on_the_callers_arbiter() {
     assert_eq!(testbed.books().open, 0);
     let late = engine.fetch(Request::get(testbed.url("/bytes/10"))).await;
     assert!(
-        matches!(late, Err(Error::Closed { sent: false })),
+        matches!(
+            late,
+            Err(Failure {
+                error: Error::Closed { sent: false },
+                ..
+            })
+        ),
         "{late:?}"
     );
 }
@@ -159,7 +165,7 @@ async fn bad_requests_are_refused_before_any_socket_opens() {
     ] {
         let answer = engine.fetch(request).await;
         assert!(
-            matches!(&answer, Err(Error::BadRequest { part: p, .. }) if *p == part),
+            matches!(&answer, Err(Failure { error: Error::BadRequest { part: p, .. }, .. }) if *p == part),
             "{part}: {answer:?}"
         );
     }
@@ -237,7 +243,16 @@ async fn an_unknown_certificate_is_refused_and_a_wrong_name_too() {
     let (testbed, stranger) = (testbed(), testbed());
     let engine = engine_with(config(&stranger));
     let answer = engine.fetch(Request::get(testbed.url("/"))).await;
-    assert!(matches!(answer, Err(Error::Tls { .. })), "{answer:?}");
+    assert!(
+        matches!(
+            answer,
+            Err(Failure {
+                error: Error::Tls { .. },
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
     let mut config = config(&testbed);
     config.fixed_addresses.push(gannet::config::FixedAddresses {
         host: "wrong.test".into(),
@@ -246,7 +261,16 @@ async fn an_unknown_certificate_is_refused_and_a_wrong_name_too() {
     });
     let url = format!("https://wrong.test:{}/", testbed.port());
     let answer = engine_with(config.clone()).fetch(Request::get(&url)).await;
-    assert!(matches!(answer, Err(Error::Tls { .. })), "{answer:?}");
+    assert!(
+        matches!(
+            answer,
+            Err(Failure {
+                error: Error::Tls { .. },
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
     config.tls.trust = gannet::config::Trust::DangerAcceptAnyCertificate;
     let answer = engine_with(config).fetch(Request::get(&url)).await;
     assert_eq!(answer.expect("anything goes").status, 200);
@@ -264,7 +288,11 @@ async fn a_server_without_http2_is_asked_in_http_1_or_told_from_one_that_fails()
     assert_eq!(response.protocol, Protocol::Http11);
     assert!(verify("/bytes/100", &response.body));
     let answer = engine.fetch(get().protocols(Protocols::HTTP2)).await;
-    let Err(Error::NoCommonProtocol { offered, chosen }) = &answer else {
+    let Err(Failure {
+        error: Error::NoCommonProtocol { offered, chosen },
+        ..
+    }) = &answer
+    else {
         panic!("{answer:?}");
     };
     assert_eq!((&**offered, chosen), ("h2", &None));

@@ -26,7 +26,8 @@ fn engine() -> Engine {
 
 /// Starts a fetch; aborting it drops the fetch's future.
 fn ask(engine: &Engine, request: Request) -> JoinHandle<Answer> {
-    tokio::spawn(engine.fetch(request))
+    let fetch = engine.fetch(request);
+    tokio::spawn(async move { fetch.await.map_err(Error::from) })
 }
 
 /// The answer to a fetch, which must come.

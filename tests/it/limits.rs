@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use gannet::error::Phase;
-use gannet::{Error, Request};
+use gannet::{Error, Failure, Request};
 
 use crate::support::{config, engine, engine_with, testbed};
 
@@ -18,13 +18,13 @@ async fn a_silent_server_is_given_up_on() {
     let request = Request::get(testbed.url("/silent")).head_timeout(limit);
     let answer = engine.fetch(request).await;
     assert!(
-        matches!(answer, Err(Error::Timeout { phase: Phase::Head, after }) if after == limit),
+        matches!(answer, Err(Failure { error: Error::Timeout { phase: Phase::Head, after }, .. }) if after == limit),
         "{answer:?}"
     );
     let request = Request::get(testbed.url("/stall")).body_timeout(limit);
     let answer = engine.fetch(request).await;
     assert!(
-        matches!(answer, Err(Error::Timeout { phase: Phase::Body, after }) if after == limit),
+        matches!(answer, Err(Failure { error: Error::Timeout { phase: Phase::Body, after }, .. }) if after == limit),
         "{answer:?}"
     );
     let limit = Duration::from_millis(500);
@@ -33,8 +33,11 @@ async fn a_silent_server_is_given_up_on() {
     assert!(
         matches!(
             answer,
-            Err(Error::Deadline {
-                phase: Phase::Head,
+            Err(Failure {
+                error: Error::Deadline {
+                    phase: Phase::Head,
+                    ..
+                },
                 ..
             })
         ),
@@ -56,12 +59,24 @@ async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
     assert!(fetch("/bytes/1000", 1000).await.is_ok());
     let answer = fetch("/bytes/1001", 1000).await;
     assert!(
-        matches!(answer, Err(Error::TooLarge { limit: 1000 })),
+        matches!(
+            answer,
+            Err(Failure {
+                error: Error::TooLarge { limit: 1000 },
+                ..
+            })
+        ),
         "{answer:?}"
     );
     let answer = fetch("/trailers", 3).await;
     assert!(
-        matches!(answer, Err(Error::TooLarge { limit: 3 })),
+        matches!(
+            answer,
+            Err(Failure {
+                error: Error::TooLarge { limit: 3 },
+                ..
+            })
+        ),
         "of unannounced length: {answer:?}"
     );
 }
@@ -85,8 +100,14 @@ async fn the_queue_is_bounded_and_timed() {
     let (mut refused, mut late) = (0, 0);
     for answer in join_all(waiting).await {
         match answer {
-            Err(Error::Overloaded { limit: 3 }) => refused += 1,
-            Err(Error::AcquireTimeout { .. }) => late += 1,
+            Err(Failure {
+                error: Error::Overloaded { limit: 3 },
+                ..
+            }) => refused += 1,
+            Err(Failure {
+                error: Error::AcquireTimeout { .. },
+                ..
+            }) => late += 1,
             other => panic!("{other:?}"),
         }
     }
@@ -136,7 +157,13 @@ async fn shutdown_answers_those_the_grace_does_not_suffice_for() {
     for answer in join_all(fetches).await {
         let answer = answer.expect("not aborted");
         assert!(
-            matches!(answer, Err(Error::Closed { sent: true })),
+            matches!(
+                answer,
+                Err(Failure {
+                    error: Error::Closed { sent: true },
+                    ..
+                })
+            ),
             "{answer:?}"
         );
     }
@@ -210,7 +237,9 @@ async fn thousands_who_wait_for_a_place_are_answered_at_a_shutdown() {
     for answer in &answers {
         match answer {
             Ok(_) => served += 1,
-            Err(error) => assert!(matches!(error, Error::Closed { .. }), "{error:?}"),
+            Err(Failure { error, .. }) => {
+                assert!(matches!(error, Error::Closed { .. }), "{error:?}")
+            }
         }
     }
     assert_eq!(answers.len(), 19_999);
@@ -241,7 +270,13 @@ async fn those_who_left_do_not_fill_the_queue() {
     tokio::task::yield_now().await;
     let answer = engine.fetch(get("/bytes/1")).await;
     assert!(
-        matches!(answer, Err(Error::Overloaded { limit: 10 })),
+        matches!(
+            answer,
+            Err(Failure {
+                error: Error::Overloaded { limit: 10 },
+                ..
+            })
+        ),
         "{answer:?}"
     );
     for task in leaving {
@@ -268,6 +303,15 @@ async fn a_fetch_of_an_engine_whose_thread_is_gone_is_answered() {
     });
     let engine = engine.join().expect("no panic");
     let answer = engine.fetch(Request::get(testbed.url("/"))).await;
-    assert!(matches!(answer, Err(Error::Closed { .. })), "{answer:?}");
+    assert!(
+        matches!(
+            answer,
+            Err(Failure {
+                error: Error::Closed { .. },
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
     engine.shutdown(Duration::from_secs(1)).await;
 }

@@ -17,7 +17,7 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use gannet::config::PriorKnowledge;
 use gannet::view::{Lifecycle, Lifecycles, Snapshot};
-use gannet::{Config, Engine, Error, Request};
+use gannet::{Config, Engine, Error, Failure, Request};
 use gannet_testbed::{Entry, EntryKind, Testbed, verify};
 
 use crate::support::{config, engine, engine_with, testbed};
@@ -252,7 +252,7 @@ async fn a_refused_port_fails_at_once_and_works_as_soon_as_something_listens() {
         let answers = join_all((0..20).map(|_| engine.fetch(Request::get(&url)))).await;
         for answer in answers {
             assert!(
-                matches!(&answer, Err(Error::Connect { peer, .. }) if peer.port() == port),
+                matches!(&answer, Err(Failure { error: Error::Connect { peer, .. }, .. }) if peer.port() == port),
                 "{answer:?}"
             );
         }

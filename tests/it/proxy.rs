@@ -24,5 +24,5 @@ fn engine(mut config: Config, text: &str) -> Engine {
 }
 
 async fn get(engine: &Engine, url: &str) -> Result<Response, Error> {
-    engine.fetch(Request::get(url)).await
+    engine.fetch(Request::get(url)).await.map_err(Error::from)
 }

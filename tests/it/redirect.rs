@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gannet::request::Redirects;
-use gannet::{Engine, Error, Request, Response};
+use gannet::{Engine, Error, Failure, Request, Response};
 use gannet_testbed::Testbed;
 use http::Method;
 
@@ -23,6 +23,7 @@ async fn fetch(engine: &Engine, request: Request) -> Result<Response, Error> {
     engine
         .fetch(request.redirects(Redirects::at_most(10)))
         .await
+        .map_err(Error::from)
 }
 
 /// One engine for two origins of one certificate authority.
@@ -64,7 +65,7 @@ async fn an_engine_may_follow_and_a_request_may_not() {
     let off = engine.fetch(get(3).redirects(Redirects::NONE)).await;
     assert_eq!(off.expect("an answer").status, 302);
     let far = engine.fetch(get(4)).await.expect_err("too far");
-    assert!(matches!(&far, Error::Redirect { .. }), "{far:?}");
+    assert!(matches!(&*far, Error::Redirect { .. }), "{far:?}");
     assert!(!far.is_unprocessed() && !far.is_retryable());
 }
 
@@ -133,7 +134,16 @@ async fn https_is_left_only_where_that_is_allowed() {
     let mut rules = Redirects::at_most(1);
     rules.allow_downgrade = true;
     let tried = engine.fetch(Request::get(&down).redirects(rules)).await;
-    assert!(matches!(&tried, Err(Error::Connect { .. })), "{tried:?}");
+    assert!(
+        matches!(
+            &tried,
+            Err(Failure {
+                error: Error::Connect { .. },
+                ..
+            })
+        ),
+        "{tried:?}"
+    );
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn fetch_counting(config: Config, url: String) -> (Result<Response, Error>
     let answer = timeout(Duration::from_secs(30), engine.fetch(Request::get(url))).await;
     let dials = engine.snapshot().await.counters.dials;
     engine.shutdown(GRACE).await;
-    (answer.expect("it hangs"), dials)
+    (answer.expect("it hangs").map_err(Error::from), dials)
 }
 
 async fn fetch(config: Config, url: String) -> Result<Response, Error> {

@@ -6,7 +6,7 @@ use std::thread;
 
 use futures::{Stream, StreamExt, stream};
 use gannet::config::{FixedAddresses, Trust};
-use gannet::{Config, Error, Request, Response};
+use gannet::{Config, Request, Response};
 use gannet_testbed::Testbed;
 use rustls_pki_types::CertificateDer;
 
@@ -36,7 +36,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch(|| ())?;
     let jobs = jobs(args.pages, args.origins, testbed.port()).take_until(interrupt.wait());
     let mut report = Report::start(args.pages, args.origins);
-    let look = |job: &Job, result: &Result<Response, Error>| {
+    let look = |job: &Job, result: &Result<Response, gannet::Failure>| {
         let trouble = look(job, result);
         report.count(job.id, result, trouble.as_ref());
         progress.count(result.is_ok() && trouble.is_none());
@@ -133,7 +133,7 @@ fn size(page: u64) -> u64 {
 }
 
 /// What is wrong with a response: anything but status 200 and the very bytes that were sent.
-fn look(job: &Job, result: &Result<Response, Error>) -> Option<Trouble> {
+fn look(job: &Job, result: &Result<Response, gannet::Failure>) -> Option<Trouble> {
     let response = result.as_ref().ok()?;
     let detail = if response.status != 200 {
         format!("the status is {}, not 200", response.status.as_u16())

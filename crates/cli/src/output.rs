@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use gannet::{Error, Response};
+use gannet::Response;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::exit::{Failure, is_standard};
@@ -64,7 +64,7 @@ pub(crate) enum Bodies {
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) job: Job,
-    pub(crate) result: Result<Response, Error>,
+    pub(crate) result: Result<Response, gannet::Failure>,
     /// What is wrong with a response that did come.
     pub(crate) trouble: Option<Trouble>,
 }
@@ -140,7 +140,7 @@ fn write_all(
 /// The row of an outcome, its body written if it goes to a file.
 fn line(record: &Record, bodies: &Bodies) -> Result<io::Result<Vec<u8>>, Failure> {
     let row = match &record.result {
-        Err(error) => Row::failed(&record.job, Trouble::from(error)),
+        Err(error) => Row::failed(&record.job, error),
         Ok(response) => {
             let body = match bodies {
                 Bodies::Dropped => Body::Nowhere,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use gannet::{Error, Response};
+use gannet::Response;
 use gannet_testbed::Books;
 use hdrhistogram::Histogram;
 use indicatif::{HumanBytes, HumanCount};
@@ -50,7 +50,7 @@ impl Report {
     pub(crate) fn count(
         &mut self,
         id: u64,
-        result: &Result<Response, Error>,
+        result: &Result<Response, gannet::Failure>,
         trouble: Option<&Trouble>,
     ) {
         self.tally.count(result);
@@ -174,9 +174,9 @@ mod tests {
             .check()
             .map(|_| ())
             .expect_err("no URL");
-        report.count(1, &Err(error.clone()), None);
-        report.count(1, &Err(error.clone()), None);
-        report.count(9, &Err(error), None);
+        report.count(1, &Err(error.clone().into()), None);
+        report.count(1, &Err(error.clone().into()), None);
+        report.count(9, &Err(error.into()), None);
         let expected = [
             "page 1: bad_request: bad URL: it is not absolute",
             "page 1: bad_request: bad URL: it is not absolute",

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gannet::response::RetryReason;
-use gannet::{Error, Response};
+use gannet::response::{Receipt, RetryReason};
+use gannet::{Error, Failure, Response};
 use http::HeaderMap;
 use serde::Serialize;
 
@@ -51,7 +51,7 @@ pub(crate) struct Row<'a> {
 struct Connection {
     id: u64,
     reused: bool,
-    stream_id: u32,
+    stream_id: Option<u32>,
 }
 
 /// Microseconds since the fetch was accepted; `connect` is the time of the dial alone.
@@ -59,7 +59,7 @@ struct Connection {
 struct Times {
     queue: u64,
     connect: u64,
-    ttfb: u64,
+    ttfb: Option<u64>,
     total: u64,
 }
 
@@ -89,11 +89,6 @@ pub(crate) enum Body {
 
 impl<'a> Row<'a> {
     pub(crate) fn answered(job: &'a Job, response: &'a Response, body: Body) -> Self {
-        let receipt = &response.receipt;
-        let dial = match &receipt.peer {
-            Some(peer) if !receipt.reused => peer.dial.total,
-            _ => Duration::ZERO,
-        };
         let (body, body_file) = match body {
             Body::Nowhere => (None, None),
             Body::Inline => (Some(STANDARD.encode(&response.body)), None),
@@ -102,37 +97,47 @@ impl<'a> Row<'a> {
         Self {
             status: Some(response.status.as_u16()),
             proto: Some(response.protocol.to_string()),
-            remote_ip: response
-                .remote_address()
-                .map(|address| address.ip().to_string()),
-            conn: Some(Connection {
-                id: receipt.connection.unwrap_or_default(),
-                reused: receipt.reused,
-                stream_id: receipt.stream.unwrap_or_default(),
-            }),
-            t: Some(Times {
-                queue: micros(receipt.queued),
-                connect: micros(dial),
-                ttfb: micros(receipt.first_byte.unwrap_or_default()),
-                total: micros(receipt.done),
-            }),
             bytes: Some(Sizes {
-                wire: receipt.wire_bytes,
+                wire: response.receipt.wire_bytes,
                 body: response.body.len(),
             }),
             headers: Some(pairs(&response.headers)),
             body,
             body_file,
-            attempts: Some(receipt.attempts),
-            retries: receipt.retries.iter().map(|r| why(&r.reason)).collect(),
-            redirects: receipt.hops.iter().map(|hop| hop.to.to_string()).collect(),
-            ..Self::empty(job)
+            ..Self::accounted(job, &response.receipt)
         }
     }
 
-    pub(crate) fn failed(job: &'a Job, trouble: Trouble) -> Self {
+    pub(crate) fn failed(job: &'a Job, failure: &Failure) -> Self {
         Self {
-            error: Some(trouble),
+            error: Some(Trouble::from(&failure.error)),
+            ..Self::accounted(job, &failure.receipt)
+        }
+    }
+
+    /// How far it got.
+    fn accounted(job: &'a Job, receipt: &Receipt) -> Self {
+        let dial = match &receipt.peer {
+            Some(peer) if !receipt.reused => peer.dial.total,
+            _ => Duration::ZERO,
+        };
+        let peer = receipt.peer.as_ref();
+        Self {
+            remote_ip: peer.map(|peer| peer.address.ip().to_string()),
+            conn: receipt.connection.map(|id| Connection {
+                id,
+                reused: receipt.reused,
+                stream_id: receipt.stream,
+            }),
+            t: Some(Times {
+                queue: micros(receipt.queued),
+                connect: micros(dial),
+                ttfb: receipt.first_byte.map(micros),
+                total: micros(receipt.done),
+            }),
+            attempts: Some(receipt.attempts),
+            retries: receipt.retries.iter().map(|r| why(&r.reason)).collect(),
+            redirects: receipt.hops.iter().map(|hop| hop.to.to_string()).collect(),
             ..Self::empty(job)
         }
     }
@@ -241,7 +246,7 @@ mod tests {
             .map(|_| ())
             .expect_err("no URL");
         let job = job(Some(3));
-        let line = Row::failed(&job, Trouble::from(&error))
+        let line = Row::failed(&job, &Failure::from(error))
             .to_line()
             .expect("JSON");
         let expected = concat!(
@@ -257,12 +262,9 @@ mod tests {
     #[test]
     fn only_jobs_of_the_input_have_a_line() {
         let job = job(None);
-        let trouble = Trouble {
-            kind: "x",
-            detail: "a\n\"b".into(),
-            retryable: true,
-        };
-        let line = Row::failed(&job, trouble).to_line().expect("JSON");
+        let detail = "a\n\"b".into();
+        let failure = Failure::from(Error::Protocol { detail });
+        let line = Row::failed(&job, &failure).to_line().expect("JSON");
         let text = String::from_utf8(line).expect("UTF-8");
         assert!(!text.contains("line"));
         assert_eq!(text.matches('\n').count(), 1);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
 use gannet::view::Counters;
-use gannet::{Config, Engine, Error, Origin, Request, Response};
+use gannet::{Config, Engine, Origin, Request, Response};
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::exit::Failure;
@@ -44,7 +44,7 @@ pub(crate) async fn drive<S>(
     jobs: S,
     in_flight: usize,
     mut writer: Writer,
-    mut look: impl FnMut(&Job, &Result<Response, Error>) -> Option<Trouble>,
+    mut look: impl FnMut(&Job, &Result<Response, gannet::Failure>) -> Option<Trouble>,
 ) -> Result<Counters, Failure>
 where
     S: Stream<Item = (Ticket, Request)> + Send + 'static,
@@ -99,7 +99,7 @@ impl Tally {
     }
 
     /// Counts an outcome, and tells whether it is a success.
-    pub(crate) fn count(&mut self, result: &Result<Response, Error>) -> bool {
+    pub(crate) fn count(&mut self, result: &Result<Response, gannet::Failure>) -> bool {
         self.fetches += 1;
         match result {
             Ok(response) => {
@@ -153,7 +153,7 @@ mod tests {
         let mut tally = Tally::start();
         assert!(tally.to_string().starts_with("0 fetched; 0 B in 0.0 s"));
         let error = Request::get("x").check().map(|_| ()).expect_err("no URL");
-        assert!(!tally.count(&Err(error)));
+        assert!(!tally.count(&Err(error.into())));
         assert!(tally.to_string().starts_with("1 fetched, 1 failed; "));
     }
 }

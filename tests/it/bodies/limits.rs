@@ -4,7 +4,7 @@ use futures::StreamExt;
 use gannet::error::Phase;
 use gannet::request::{MinRate, OnDataLoss, OnTooLarge};
 use gannet::response::Cut;
-use gannet::{Error, Request};
+use gannet::{Error, Failure, Request};
 
 use super::{Answer, SHORT, ask, come, engine, opened, serve, warm};
 use crate::support::engine_with;
@@ -178,9 +178,12 @@ async fn what_is_lost_of_a_body_fails_it_or_is_kept() {
     let failed = engine.fetch(Request::get(&*url)).await;
     let is_it = matches!(
         &failed,
-        Err(Error::Truncated {
-            got: 4,
-            expected: Some(9)
+        Err(Failure {
+            error: Error::Truncated {
+                got: 4,
+                expected: Some(9)
+            },
+            ..
         })
     );
     assert!(is_it, "{failed:?}");

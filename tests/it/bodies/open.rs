@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use gannet::error::Phase;
 use gannet::request::Redirects;
-use gannet::{Error, Open, Request};
+use gannet::{Error, Failure, Open, Request};
 use gannet_testbed::verify;
 use tokio::io::AsyncReadExt;
 
@@ -67,7 +67,13 @@ async fn an_agent_answers_at_the_head_and_redirects_are_followed_before() {
     response.body.gather(1 << 20).await.expect("a body");
     let refused = engine.open(Request::get("nowhere")).await.map(|_| ());
     assert!(
-        matches!(refused, Err(Error::BadRequest { .. })),
+        matches!(
+            refused,
+            Err(Failure {
+                error: Error::BadRequest { .. },
+                ..
+            })
+        ),
         "{refused:?}"
     );
 }

@@ -49,7 +49,7 @@ async fn bytes_streams_readers_and_files_arrive_as_they_are_over_both_protocols(
     let gone = engine.fetch(Request::post(testbed.url("/echo"), Upload::file(&path)));
     let error = gone.await.expect_err("there is no such file");
     let is_it =
-        matches!(&error, Error::Upload { source } if source.kind() == io::ErrorKind::NotFound);
+        matches!(&*error, Error::Upload { source } if source.kind() == io::ErrorKind::NotFound);
     assert!(is_it, "{error:?}");
 }
 

@@ -76,7 +76,7 @@ async fn fetches_on_the_wire_of_a_failing_actor_are_answered_and_their_sockets_c
                 let error = answer.expect_err("it was struck");
                 assert!(
                     matches!(
-                        error,
+                        error.error,
                         Error::Internal { sent: true } | Error::Disconnected { sent: true, .. }
                     ),
                     "{victim:?} {fault:?}: {error:?}"

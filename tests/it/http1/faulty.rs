@@ -69,6 +69,7 @@ async fn each_faulty_response_is_told_as_what_it_is_and_its_connection_never_use
             let fetch = engine.fetch(request(&method, &url));
             let answer = timeout(Duration::from_secs(20), fetch).await;
             let answer = answer.unwrap_or_else(|_| panic!("{} hangs", case.name));
+            let answer = answer.map_err(gannet::Error::from);
             check(&case, &answer);
             let after = timeout(
                 Duration::from_secs(20),
@@ -122,6 +123,7 @@ async fn no_faulty_response_is_another_ones() {
     for (number, is_good, answer) in asked {
         let answer = timeout(Duration::from_secs(60), answer).await;
         let answer = answer.expect("it hangs").expect("no panic");
+        let answer = answer.map_err(gannet::Error::from);
         match is_good {
             true => {
                 let body = answer.expect("a response").body;

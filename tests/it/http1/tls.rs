@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gannet::config::Trust;
-use gannet::{Config, Engine, Error, Request};
+use gannet::{Config, Engine, Error, Failure, Request};
 use gannet_testbed::Certificates;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -75,9 +75,12 @@ async fn a_body_that_ends_with_its_connection_is_whole_only_if_that_was_told() {
     assert!(
         matches!(
             answer,
-            Err(Error::Truncated {
-                got: 5,
-                expected: None
+            Err(Failure {
+                error: Error::Truncated {
+                    got: 5,
+                    expected: None
+                },
+                ..
             })
         ),
         "{answer:?}"
@@ -116,9 +119,12 @@ async fn a_body_that_is_short_is_cut_whether_that_was_told_or_not() {
         assert!(
             matches!(
                 answer,
-                Err(Error::Truncated {
-                    got: 5,
-                    expected: Some(9)
+                Err(Failure {
+                    error: Error::Truncated {
+                        got: 5,
+                        expected: Some(9)
+                    },
+                    ..
                 })
             ),
             "{answer:?}"

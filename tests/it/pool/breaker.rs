@@ -32,7 +32,7 @@ fn plain_at(port: u16) -> Testbed {
 }
 
 async fn fetch(engine: &Engine, url: &str) -> Result<Response, Error> {
-    engine.fetch(Request::get(url)).await
+    engine.fetch(Request::get(url)).await.map_err(Error::from)
 }
 
 async fn dials(engine: &Engine) -> u64 {

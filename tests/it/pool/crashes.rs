@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::{join, join_all};
 use gannet::message::{Drill, Fault, Victim};
-use gannet::{Engine, Error, Origin, Request, Target};
+use gannet::{Engine, Error, Failure, Origin, Request, Response, Target};
 use gannet_testbed::Testbed;
 
 use super::{plain, snapshot};
@@ -57,7 +57,7 @@ async fn strike(engine: &Engine, testbed: &Testbed) -> BTreeMap<String, u32> {
             victim,
             fault: Fault::Panic,
         });
-        check(engine.fetch(Request::get(url)).await.map(drop));
+        check(engine.fetch(Request::get(url)).await);
         *struck.entry(format!("{victim:?}")).or_default() += DRILLED.get() - before;
     }
     struck
@@ -65,9 +65,9 @@ async fn strike(engine: &Engine, testbed: &Testbed) -> BTreeMap<String, u32> {
 
 /// What may come of a fetch: a response, or that an actor failed once too often under it. `Closed`
 /// is what a fetch hears that was about to go again when its Agent failed.
-fn check(answer: Result<(), Error>) -> bool {
-    match answer {
-        Ok(()) => true,
+fn check(answer: Result<Response, Failure>) -> bool {
+    match answer.map_err(Error::from) {
+        Ok(_) => true,
         Err(Error::Internal { .. } | Error::Closed { .. }) => false,
         Err(error) => panic!("{error:?}"),
     }
@@ -87,7 +87,7 @@ async fn a_thousand_panics_under_load_leave_nothing_behind() {
             let (mut asked, mut got) = (0, 0);
             while !is_over.get() {
                 asked += 1;
-                got += u32::from(check(engine.fetch(Request::get(&url)).await.map(drop)));
+                got += u32::from(check(engine.fetch(Request::get(&url)).await));
             }
             (asked, got)
         }

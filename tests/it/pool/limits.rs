@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use gannet::view::{Change, Snapshot};
-use gannet::{Engine, Error, Request};
+use gannet::{Engine, Error, Failure, Request};
 use gannet_testbed::{Books, Testbed};
 use tokio::task::JoinHandle;
 
@@ -149,7 +149,7 @@ async fn what_a_full_queue_turns_away_is_counted() {
         for _ in kept..20 {
             let answer = asked.next().await.expect("more are asked");
             assert!(
-                matches!(answer, Err(Error::Overloaded { limit: l }) if l == limit),
+                matches!(answer, Err(Failure { error: Error::Overloaded { limit: l }, .. }) if l == limit),
                 "{answer:?}"
             );
         }

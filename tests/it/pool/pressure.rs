@@ -31,7 +31,8 @@ fn patient(mut config: Config) -> Config {
 }
 
 fn ask(engine: &Engine, request: Request) -> JoinHandle<Answer> {
-    tokio::spawn(engine.fetch(request))
+    let fetch = engine.fetch(request);
+    tokio::spawn(async move { fetch.await.map_err(Error::from) })
 }
 
 async fn told(asked: JoinHandle<Answer>) -> Answer {

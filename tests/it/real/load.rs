@@ -112,6 +112,7 @@ pub(crate) async fn fetch_mix(
             assert!(response.body == body, "{} is not whole", job.target);
             response.receipt
         });
+        let receipt = receipt.map_err(Error::from);
         jobs.push((job, receipt));
         answered.send_replace(jobs.len());
         // Answers come in crowds; who waits for this one shall act before the next.

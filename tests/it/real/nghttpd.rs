@@ -1,7 +1,7 @@
 //! Against nghttpd.
 
 use futures::{StreamExt, stream};
-use gannet::{Error, Request};
+use gannet::{Error, Failure, Request};
 use http::Method;
 
 use crate::real::GRACE;
@@ -68,7 +68,10 @@ async fn a_killed_server_costs_no_fetch_its_answer_and_the_next_one_is_found() {
                 assert_eq!(response.body.len(), 1 << 20, "{i}");
                 whole += 1;
             }
-            Err(Error::Disconnected { .. } | Error::Connect { .. }) => failed += 1,
+            Err(Failure {
+                error: Error::Disconnected { .. } | Error::Connect { .. },
+                ..
+            }) => failed += 1,
             Err(other) => panic!("{i}: {other:?}"),
         }
     }

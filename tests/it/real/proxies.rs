@@ -56,7 +56,7 @@ async fn no_proxy_header_arrives(engine: &Engine, testbed: &Testbed) {
 
 async fn status_of_refusal(engine: &Engine, testbed: &Testbed) -> Option<u16> {
     let answer = engine.fetch(Request::get(testbed.url("/bytes/1"))).await;
-    match answer.expect_err("refused") {
+    match answer.expect_err("refused").error {
         Error::Proxy { status, detail } => {
             assert!(!detail.contains("secret"), "{detail}");
             status.map(|status| status.as_u16())
@@ -241,7 +241,7 @@ async fn dante_connects_by_address_and_by_name() {
         let gone = engine.fetch(Request::get(testbed.url("/bytes/1"))).await;
         let gone = gone.expect_err("nobody listens");
         assert!(
-            matches!(gone, Error::Proxy { status: None, .. }),
+            matches!(gone.error, Error::Proxy { status: None, .. }),
             "{gone:?}"
         );
         assert!(gone.to_string().contains("reply 5"), "{gone}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use futures::future::join_all;
 use gannet::config::{Identity, TlsVersion};
 use gannet::error::TlsFault;
-use gannet::{Config, Error, Request};
+use gannet::{Config, Error, Failure, Request};
 
 use super::authority::{Authority, Shown, root, root_with};
 use super::server::{self, BOTH, Server, trust};
@@ -181,7 +181,7 @@ async fn refused_over(alpn: &str) {
     let fetch = |_| engine.fetch(Request::get(&url));
     for answer in join_all((0..50).map(fetch)).await {
         let error = answer.expect_err("it has no certificate");
-        let cause = match &error {
+        let cause = match &*error {
             Error::CircuitOpen { cause, .. } => cause,
             error => error,
         };
@@ -189,7 +189,16 @@ async fn refused_over(alpn: &str) {
         assert!(is_it, "{alpn}: {error:?}");
     }
     let later = fetch(0).await;
-    assert!(matches!(later, Err(Error::CircuitOpen { .. })), "{later:?}");
+    assert!(
+        matches!(
+            later,
+            Err(Failure {
+                error: Error::CircuitOpen { .. },
+                ..
+            })
+        ),
+        "{later:?}"
+    );
     // In HTTP/1.1 all that may be are under way by then.
     let most = if alpn == "h2" { 1 } else { 6 };
     assert!(server.accepted() <= most, "{alpn}");

@@ -1,0 +1,119 @@
+//! How an attempt is answered, once and for all.
+
+use crate::clock::now;
+use crate::error::Error;
+use crate::message::Failed;
+use crate::message::attempt::{Attempt, Inner, Outcome};
+use crate::message::caller::Caller;
+use crate::response::{Failure, Receipt, Response};
+
+impl Attempt {
+    /// Answers the caller. A caller that is gone does not mind.
+    pub(crate) fn answer(mut self, outcome: Result<Response, Error>) {
+        self.deliver(outcome);
+    }
+
+    /// Ends this attempt: a response goes to the caller, an error to the Agent, which may try
+    /// again.
+    pub(crate) fn finish(mut self, outcome: Result<Response, Error>) {
+        match outcome {
+            Ok(response) => self.deliver(Ok(response)),
+            Err(error) => self.fail(Outcome::Error(error)),
+        }
+    }
+
+    /// Ends this attempt with a response that its Agent is to judge first.
+    pub(crate) fn refer(mut self, response: Response) {
+        self.fail(Outcome::Status(Box::new(response)));
+    }
+
+    fn fail(&mut self, outcome: Outcome) {
+        let Some(fetch) = &self.fetch else { return };
+        if self.is_cancelled() {
+            self.fetch = None;
+            return;
+        }
+        let home = self.home.take();
+        match (outcome, home) {
+            // Not by way of the Agent, which may be on a thread that nobody runs any more.
+            (Outcome::Error(_), _) if fetch.pass.is_over() => {
+                let sent = fetch.sent.is_some();
+                self.deliver(Err(Error::Closed { sent }));
+            }
+            (Outcome::Status(response), _) if fetch.pass.is_over() => self.deliver(Ok(*response)),
+            // The baton that travels home has no home: dropped in the mailbox of a dead Agent, it
+            // answers the caller.
+            (outcome, Some(home)) => {
+                let fetch = self.fetch.take();
+                let attempt = Self { fetch, home: None };
+                home.do_send(Failed { attempt, outcome });
+            }
+            (Outcome::Error(error), None) => self.deliver(Err(error)),
+            (Outcome::Status(response), None) => self.deliver(Ok(*response)),
+        }
+    }
+
+    fn deliver(&mut self, outcome: Result<Response, Error>) {
+        // The rest of the fetch, its pass through the gate included, is dropped after the answer.
+        if let Some(mut fetch) = self.fetch.take() {
+            let outcome = match (outcome, fetch.kept.take(), fetch.doubt.take()) {
+                (Err(_), Some(kept), _) => Ok(*kept),
+                (Err(error), None, Some(doubt)) if error.is_unprocessed() => Err(doubt),
+                (Err(error), None, None) if error.is_unprocessed() => Err(fetch.after_hops(error)),
+                (outcome, ..) => outcome,
+            };
+            let outcome = outcome.map_err(|error| fetch.failure(error));
+            let caller = std::mem::replace(&mut fetch.caller, Caller::Nobody);
+            caller.answer(outcome);
+        }
+    }
+}
+
+impl Inner {
+    fn failure(&mut self, error: Error) -> Failure {
+        let passed = now().saturating_duration_since(self.watch.accepted());
+        let receipt = match self.account.take() {
+            Some(account) => *account,
+            // It has not come to a stream, or not back from it.
+            None => Receipt {
+                queued: passed,
+                connection: self.sent,
+                attempts: u32::try_from(self.retries.len())
+                    .map_or(u32::MAX, |n| n.saturating_add(1)),
+                retries: std::mem::take(&mut self.retries),
+                hops: std::mem::take(&mut self.hops),
+                ..Receipt::default()
+            },
+        };
+        Failure::new(
+            error,
+            Receipt {
+                done: passed,
+                ..receipt
+            },
+        )
+    }
+
+    /// An error before the latest request was acted on, told so that nobody takes the whole fetch for
+    /// not acted on.
+    fn after_hops(&self, error: Error) -> Error {
+        match self.hops.last() {
+            Some(hop) if !self.is_repeatable => Error::Redirect {
+                location: hop.to.to_string(),
+                reason: error.to_string().into(),
+            },
+            _ => error,
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Some(fetch) = &self.fetch else { return };
+        let sent = fetch.sent.is_some();
+        match self.home {
+            Some(_) => self.fail(Outcome::Error(Error::Internal { sent })),
+            None => self.deliver(Err(Error::Closed { sent })),
+        }
+    }
+}
