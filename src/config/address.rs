@@ -48,6 +48,8 @@ impl AddressPolicy {
     }
 
     /// Those for which `allows` is true. It is called on the engine's threads, and must not block.
+    /// An IPv4 address mapped into IPv6 (`::ffff:127.0.0.1`) is shown as the IPv4 address that
+    /// would be connected to.
     #[must_use]
     pub fn custom(allows: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         Self(Rule::Custom(Arc::new(allows)))
@@ -59,7 +61,7 @@ impl AddressPolicy {
         match &self.0 {
             Rule::Any => true,
             Rule::Public => is_public(address),
-            Rule::Custom(allows) => allows(address),
+            Rule::Custom(allows) => allows(address.to_canonical()),
         }
     }
 }
@@ -231,6 +233,9 @@ mod tests {
     fn a_rule_of_ones_own_decides_alone() {
         let policy = AddressPolicy::custom(|address| address.is_loopback());
         assert!(policy.allows([127, 0, 0, 1].into()) && !policy.allows([1, 1, 1, 1].into()));
+        let inside = AddressPolicy::custom(|address| !address.is_loopback());
+        let mapped = "::ffff:127.0.0.1".parse().expect("an address");
+        assert!(policy.allows(mapped) && !inside.allows(mapped));
         assert!(AddressPolicy::any().allows([127, 0, 0, 1].into()));
     }
 
