@@ -220,6 +220,7 @@ impl Pool {
             Some(site) => site.seats.is_empty(),
             None => return,
         };
+        let error = of_waiting(error);
         if is_alone {
             return self.answer_all(&id.origin, &error);
         }
@@ -260,6 +261,24 @@ impl Pool {
     /// The server has ended a connection that had more to do, after so many requests.
     pub(super) fn learn_habit(&mut self, origin: &Origin, processed: u64) {
         self.memory.entry(origin).habit.ended(processed, now());
+    }
+}
+
+/// The error of a connection, as it is for those who were never sent on it.
+fn of_waiting(error: Error) -> Error {
+    match error {
+        Error::Disconnected { source, .. } => Error::Disconnected {
+            source,
+            sent: false,
+        },
+        Error::GoAway {
+            code, by_server, ..
+        } => Error::GoAway {
+            code,
+            unprocessed: true,
+            by_server,
+        },
+        error => error,
     }
 }
 
