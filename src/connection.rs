@@ -158,6 +158,10 @@ impl Connection {
                 self.arm(ctx);
             }
             Step::Ended => {
+                // Its stream has yet to tell of the answer that the end came with.
+                if self.known.as_ref().is_some_and(|k| k.sight.has_head()) {
+                    self.with.vitals.answered.set(true);
+                }
                 let reason = self.on_server_end();
                 self.end(reason, ctx);
             }

@@ -158,9 +158,14 @@ impl Pool {
         if was_sudden {
             self.learn_at_goodbye(id, goaway);
         }
-        let Some(held) = self.connections.remove(&id.serial) else {
+        let Some(mut held) = self.connections.remove(&id.serial) else {
             return;
         };
+        // The answer came with the end, before its stream could tell.
+        if held.vitals.answered.get() && !held.is_proven {
+            held.is_proven = true;
+            self.on_proven(&id.origin);
+        }
         self.account(&held, reason);
         if let Some(site) = self.sites.get_mut(&id.origin) {
             site.unseat(id.serial);

@@ -5,6 +5,7 @@ mod blast;
 mod cancel;
 mod drain;
 mod endings;
+mod farewell;
 mod health;
 mod hostile;
 mod room;

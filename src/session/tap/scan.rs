@@ -143,6 +143,7 @@ impl Scan {
             kind => matches!(kind, HEADERS | CONTINUATION | RST_STREAM),
         };
         self.tally.progress += u64::from(moves_on);
+        self.tally.has_head |= head.kind == HEADERS;
     }
 
     /// Notes that these bytes of the frame begun are handed on; true if they end a header block.
@@ -254,6 +255,7 @@ pub(super) mod tests {
             let moves_on = head.kind == 0 && (head.len > 0 || head.flags & 1 == 1);
             let moves_on = moves_on || head.kind == 8 && head.stream != 0;
             tally.progress += u64::from(moves_on || [1, 3, 9].contains(&head.kind));
+            tally.has_head |= head.kind == 1;
             if head.kind == 7 && head.stream == 0 && frame.len() >= 17 {
                 let word = |at: usize| {
                     frame[at..at + 4]

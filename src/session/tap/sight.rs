@@ -23,6 +23,11 @@ impl Sight {
         self.tally.get().progress
     }
 
+    /// Whether the head of a response has come.
+    pub(crate) fn has_head(&self) -> bool {
+        self.tally.get().has_head
+    }
+
     /// Empty DATA frames taken out. They are legal, but the h2 crate ends a session at the 101st.
     pub(crate) fn empty_data(&self) -> u64 {
         self.tally.get().empty_data
@@ -58,6 +63,7 @@ impl Sight {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Tally {
     pub(super) progress: u64,
+    pub(super) has_head: bool,
     pub(super) empty_data: u64,
     pub(super) goaway: Option<GoAway>,
 }
