@@ -13,6 +13,7 @@
 
 mod address;
 mod bodies;
+mod heads;
 mod names;
 mod noproxy;
 mod place;
@@ -27,6 +28,7 @@ use http::StatusCode;
 
 pub use crate::config::address::AddressPolicy;
 pub use crate::config::bodies::Bodies;
+pub use crate::config::heads::Heads;
 pub use crate::config::names::{Answer, Families, Resolve, Resolver, Resolving};
 pub use crate::config::noproxy::NoProxy;
 pub use crate::config::place::{ConnectTo, FixedAddresses};
@@ -138,16 +140,22 @@ pub struct Config {
     /// Largest response head, in bytes as RFC 9113 §6.5.2 counts them; of HTTP/1.x as they come,
     /// those of interim responses included. Default 256 KiB.
     pub max_head: u32,
-    /// Fields of a response's head, or of its trailers. Default 256.
-    pub max_fields: usize,
-    /// Interim responses (1xx) before the final one. Default 16; servers send one or two.
-    pub max_informational: usize,
+    /// What else holds for heads.
+    pub heads: Heads,
     /// HTTP/2 flow-control window of one stream (RFC 9113 §6.9), in bytes. Default 2 MiB: the
     /// protocol's 64 KiB would hold a stream to one such window a round trip.
     pub stream_window: u32,
     /// HTTP/2 flow-control window of one connection, in bytes. Default 16 MiB: eight streams'
     /// worth, so that one unread response does not stall the rest.
     pub connection_window: u32,
+
+    /// Frames on an HTTP/2 connection that move nothing (PING, SETTINGS, interim heads, padding, …)
+    /// before it is ended as faulty, its fetches answered `GoAway` with ENHANCE_YOUR_CALM and not by
+    /// the server. Each step of a body, either way, and each request pays for 100 of them, and
+    /// 100 s for as many as the limit. Default 10,000: a server that pings a hundred times a second
+    /// passes, and the worst a flood costs is some milliseconds of CPU per connection. Fewer than
+    /// 100 count as 100.
+    pub max_idle_frames: u32,
 
     /// Attempts per fetch that end without a response, refusals aside. Default 3; 1 switches
     /// retries off, those of refusals included.
@@ -251,10 +259,10 @@ impl Default for Config {
             max_body: 32 << 20,
             bodies: Bodies::default(),
             max_head: 256 << 10,
-            max_fields: 256,
-            max_informational: 16,
+            heads: Heads::default(),
             stream_window: 2 << 20,
             connection_window: 16 << 20,
+            max_idle_frames: 10_000,
             max_attempts: 3,
             max_refusals: 50,
             retry_budget: 10,

@@ -188,17 +188,6 @@ impl Connection {
         Reason::GoAway
     }
 
-    /// What made it go: known for sure only at the end.
-    fn reason(&self) -> Reason {
-        let fate = self.known.as_ref().and_then(|known| known.fate.get());
-        match (self.reason, fate) {
-            (Some(Reason::Broken), Some(Error::GoAway { by_server, .. })) if !by_server => {
-                Reason::Fault
-            }
-            (reason, _) => reason.unwrap_or(Reason::Crashed),
-        }
-    }
-
     /// The server's goodbye, if it has said one.
     fn goaway(&self) -> Option<GoAway> {
         self.known.as_ref()?.goaway()

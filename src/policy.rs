@@ -11,6 +11,7 @@ pub(crate) mod choice;
 pub(crate) mod deadline;
 pub(crate) mod dialect;
 pub mod eviction;
+pub(crate) mod flood;
 pub(crate) mod habit;
 pub(crate) mod health;
 pub(crate) mod jitter;

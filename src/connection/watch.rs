@@ -8,6 +8,7 @@ use crate::clock::now;
 use crate::connection::{Connection, State};
 use crate::error::{Ailment, Error, ErrorCode};
 use crate::message::News;
+use crate::policy::flood::{self, Flood, Traffic};
 use crate::policy::health::{Facts, Health, Limits, Verdict};
 use crate::session::Pinger;
 use crate::view::Reason;
@@ -19,6 +20,7 @@ pub(super) struct Watch {
     received: u64,
     /// When the first of the present streams began: before it, silence was no fault.
     since: Instant,
+    flood: Flood,
     /// The end that the server has begun, if it has.
     drain: Option<Progress>,
     /// When to look next.
@@ -42,6 +44,7 @@ impl Watch {
             health: Health::default(),
             received: 0,
             since: now,
+            flood: Flood::new(now),
             drain: None,
             alarm: None,
             pinger: None,
@@ -86,6 +89,14 @@ impl Connection {
                 && drain.frames != progress
             {
                 (drain.frames, drain.at) = (progress, now);
+            }
+            let traffic = Traffic {
+                idle: known.sight.idle(),
+                steps: known.sight.content() + vitals.uploaded.get() + self.started,
+            };
+            let limit = self.with.config.max_idle_frames;
+            if self.watch.flood.weigh(traffic, limit, now) == flood::Verdict::Flooded {
+                return self.kill(Reason::Fault, flooded(), ctx);
             }
             if self.watch.health.is_suspect() {
                 self.tend(ctx);
@@ -223,5 +234,15 @@ impl Connection {
         let limit: Duration = self.with.config.drain_timeout;
         let is_waiting = matches!(self.state, State::Draining) && !self.streams.is_empty();
         drain.at.checked_add(limit).filter(|_| is_waiting)
+    }
+}
+
+/// What RFC 9113 §7 calls a peer that makes needless work. Its fetches may be innocent: each that is
+/// idempotent goes again, once, on a connection to itself.
+fn flooded() -> Error {
+    Error::GoAway {
+        code: ErrorCode::ENHANCE_YOUR_CALM,
+        unprocessed: false,
+        by_server: false,
     }
 }

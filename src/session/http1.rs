@@ -87,11 +87,14 @@ pub(super) async fn open(
     known: Rc<Known>,
 ) -> Result<Opened, Error> {
     let max_head = usize::try_from(config.max_head).unwrap_or(usize::MAX);
-    let heads = Rc::new(RefCell::new(Heads::new(max_head, config.max_informational)));
+    let heads = Rc::new(RefCell::new(Heads::new(
+        max_head,
+        config.heads.max_informational,
+    )));
     let io = Tap::new(LastWord::new(io), Rc::clone(&heads));
     let mut builder = Builder::new();
     builder
-        .max_headers(config.max_fields)
+        .max_headers(config.heads.max_fields)
         .max_buf_size(max_head.max(LEAST_BUFFER));
     let (sender, hyper) = builder
         .handshake(TokioIo::new(io))

@@ -165,7 +165,10 @@ impl Session {
             stream: response.stream_id().as_u32(),
             known: Rc::clone(&self.known),
             is_over: false,
-            upload: source.map(|source| Upload::new(stream, source, waits_for_word(request))),
+            upload: source.map(|source| {
+                let vitals = Rc::clone(&self.known.vitals);
+                Upload::new(stream, source, vitals, waits_for_word(request))
+            }),
             uploaded: 0,
             granted: None,
             incoming: Incoming::Head(response),

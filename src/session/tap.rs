@@ -370,7 +370,7 @@ mod tests {
         let mut body = it.requests.remove(0).await.expect("a head").into_body();
         assert_eq!(body.data().await.expect("data").expect("sound"), "body");
         assert!(body.data().await.is_none());
-        let seen = (it.sight.empty_data(), it.sight.progress());
-        assert_eq!(seen, (300, 2));
+        let seen = (it.sight.empty_data(), it.sight.content());
+        assert_eq!(seen, (300, 1));
     }
 }

@@ -87,7 +87,7 @@ impl Receiving {
             match self.wait(|this, cx| this.exchange.poll_head(cx)).await? {
                 Coming::Interim(status, headers) => {
                     interims += 1;
-                    if interims > self.work.config.max_informational {
+                    if interims > self.work.config.heads.max_informational {
                         return Err(broken("interim responses and no end of them"));
                     }
                     if status == StatusCode::CONTINUE {
@@ -99,7 +99,7 @@ impl Receiving {
                 Coming::Head(head) => {
                     self.account.first_byte = Some(self.patience.since_accepted());
                     self.account.head_bytes = head.raw.as_ref().map(|raw| raw.len() as u64);
-                    if head.headers.len() > self.work.config.max_fields {
+                    if head.headers.len() > self.work.config.heads.max_fields {
                         return Err(broken("the head has too many fields"));
                     }
                     return Ok(head);

@@ -6,6 +6,7 @@ mod cancel;
 mod drain;
 mod endings;
 mod farewell;
+mod floods;
 mod health;
 mod hostile;
 mod room;

@@ -1,11 +1,13 @@
 //! A request's body on its way out.
 
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::SendStream;
 
 use crate::error::Error;
+use crate::message::vitals::{Vitals, bump};
 use crate::session::{Uploaded, Waits};
 use crate::upload::Source;
 
@@ -19,6 +21,7 @@ pub(super) struct Upload {
     /// Taken from the source, and not sent.
     piece: Bytes,
     sent: u64,
+    vitals: Rc<Vitals>,
     waits: Waits,
     is_blocked: bool,
     /// Granted by the server after it had been blocked.
@@ -27,12 +30,18 @@ pub(super) struct Upload {
 
 impl Upload {
     /// One that `waits_for_word` is held back until it may go ahead.
-    pub(super) fn new(stream: SendStream<Bytes>, source: Source, waits_for_word: bool) -> Self {
+    pub(super) fn new(
+        stream: SendStream<Bytes>,
+        source: Source,
+        vitals: Rc<Vitals>,
+        waits_for_word: bool,
+    ) -> Self {
         Self {
             stream,
             source,
             piece: Bytes::new(),
             sent: 0,
+            vitals,
             waits: match waits_for_word {
                 true => Waits::Word,
                 false => Waits::Source,
@@ -86,6 +95,7 @@ impl Upload {
             let is_last =
                 self.piece.is_empty() && self.source.is_done() && !self.source.has_trailers();
             self.sent += piece.len() as u64;
+            bump(&self.vitals.uploaded, 1 + (piece.len() as u64 >> 10));
             if piece.is_empty() || self.stream.send_data(piece, is_last).is_err() || is_last {
                 return Poll::Ready(Ok(()));
             }

@@ -18,9 +18,22 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
-    /// Frames that move a response on, which a server that only keeps the session up does not send.
+    /// Grows with each frame that may move an exchange on, which a server that only keeps the
+    /// session up does not send.
     pub(crate) fn progress(&self) -> u64 {
-        self.tally.get().progress
+        let tally = self.tally.get();
+        tally.steps + tally.content
+    }
+
+    /// Frames that carried some of a body: surely progress.
+    pub(crate) fn content(&self) -> u64 {
+        self.tally.get().content
+    }
+
+    /// All the others.
+    pub(crate) fn idle(&self) -> u64 {
+        let tally = self.tally.get();
+        tally.frames.saturating_sub(tally.content)
     }
 
     /// Whether the head of a response has come.
@@ -62,7 +75,11 @@ impl Sight {
 /// What has been counted in the frames handed on or taken out.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Tally {
-    pub(super) progress: u64,
+    pub(super) frames: u64,
+    /// DATA with more than padding in it.
+    pub(super) content: u64,
+    /// Ends of streams, pieces of header blocks, and windows of streams widened.
+    pub(super) steps: u64,
     pub(super) has_head: bool,
     pub(super) empty_data: u64,
     pub(super) goaway: Option<GoAway>,

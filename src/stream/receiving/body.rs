@@ -178,7 +178,7 @@ impl Receiving {
             Err(error) => return self.lost(error),
         };
         if let Some(trailers) = &trailers {
-            if trailers.len() > self.work.config.max_fields {
+            if trailers.len() > self.work.config.heads.max_fields {
                 return Err(broken("there are too many trailers"));
             }
             self.listener.trailers(&self.work.attempt, trailers)?;

@@ -78,7 +78,7 @@ async fn a_body_that_is_too_large_fails_or_is_cut() {
 async fn fields_of_heads_and_trailers_are_counted() {
     let host = Host::bind().await;
     let mut config = plain();
-    config.max_fields = 5;
+    config.heads.max_fields = 5;
     let engine = engine_with(config.clone());
     let mut peer = warm(&engine, &host).await;
     let fields = |count| vec![("x", "y"); count];

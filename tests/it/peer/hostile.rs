@@ -145,8 +145,11 @@ async fn no_flood_of_frames_outlasts_the_deadline() {
     let more = frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 7]);
     let less = frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 9]);
     let unknown = frame(0xbe, 0xff, 0, b"what is this");
+    let mut config = plain();
+    // The deadline is to hold by itself.
+    config.max_idle_frames = u32::MAX;
     for flood in [pings, [more, less].concat(), unknown] {
-        let (host, engine) = (Host::bind().await, engine());
+        let (host, engine) = (Host::bind().await, engine_with(config.clone()));
         let asked = ask(&engine, host.post("body").deadline(SHORT));
         let mut peer = host.welcome(&[(MAX_STREAMS, 7)]).await;
         peer.expect_request().await;
