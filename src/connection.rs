@@ -10,6 +10,7 @@
 mod driving;
 mod farewell;
 mod watch;
+mod windows;
 
 use std::collections::HashMap;
 use std::io;
@@ -27,6 +28,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::connection::driving::Driving;
 use crate::connection::watch::Watch;
+use crate::connection::windows::Windows;
 use crate::error::{Error, ErrorCode};
 use crate::log;
 use crate::message::attempt::Attempt;
@@ -48,6 +50,7 @@ pub(crate) struct Connection {
     /// Once it is open.
     known: Option<Rc<Known>>,
     watch: Watch,
+    windows: Windows,
     streams: HashMap<u64, Addr<Stream>>,
     /// Streams started so far.
     started: u64,
@@ -83,11 +86,16 @@ pub(crate) struct Setup {
 
 impl Connection {
     pub(crate) fn new(with: Setup) -> Self {
+        let (config, now) = (&with.config, now());
+        let most = config.bodies.max_connection_window;
+        let windows = Windows::new(config.connection_window, most, config.stream_window, now);
+        with.vitals.window.set(config.connection_window);
         Self {
             with,
+            windows,
             state: State::Dialing,
             known: None,
-            watch: Watch::new(now()),
+            watch: Watch::new(now),
             streams: HashMap::new(),
             started: 0,
             reason: None,

@@ -28,3 +28,4 @@ pub(crate) mod slots;
 pub(crate) mod spread;
 pub(crate) mod way;
 pub(crate) mod wear;
+pub(crate) mod window;

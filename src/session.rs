@@ -167,6 +167,22 @@ impl Driver {
         }
     }
 
+    /// Grants the server so many bytes on the whole connection.
+    pub(crate) fn grant(&mut self, window: u32) {
+        match self {
+            Self::Http1(_) => {}
+            Self::Http2(driver) => driver.grant(window),
+        }
+    }
+
+    /// Grants the server so many bytes on each stream; `false` if it cannot be told yet.
+    pub(crate) fn grant_streams(&mut self, window: u32) -> bool {
+        match self {
+            Self::Http1(_) => true,
+            Self::Http2(driver) => driver.grant_streams(window),
+        }
+    }
+
     /// Moves bytes until there is something to tell. Not to be polled after [`Step::Ended`].
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         match self {

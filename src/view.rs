@@ -100,7 +100,8 @@ pub struct ConnectionView {
     pub ping: Option<Duration>,
     /// Time since the latest frame from the server.
     pub silent_for: Option<Duration>,
-    /// The window that this side grants to the server for the whole connection, in bytes.
+    /// The window that this side grants to the server for the whole connection, in bytes, with what
+    /// lies unread.
     pub window: u32,
     /// Body bytes that have come and that their consumers have not taken.
     pub unread: u64,

@@ -31,6 +31,12 @@ pub struct Bodies {
     /// one body that is being gathered, so that it comes to an end; at worst, connections then hold
     /// what their windows allow besides.
     pub budget: u64,
+    /// Most that the flow-control window of an HTTP/2 connection may grow to, in bytes, from
+    /// [`Config::connection_window`](crate::Config::connection_window), where a server fills two
+    /// thirds of it within a round trip. Default 64 MiB: 10 Gbit/s over 50 ms. What lies unread of
+    /// some responses is granted besides, as far as `budget` has room, so that it holds up no
+    /// others.
+    pub max_connection_window: u32,
     /// Whether bodies are decoded as their `Content-Encoding` says, and servers are asked for
     /// gzip, deflate, br and zstd (`Accept-Encoding`, unless the request has its own). Default:
     /// neither, for archives keep what came. Codings that are not known, more than two in a chain,
@@ -56,6 +62,7 @@ impl Default for Bodies {
             on_data_loss: OnDataLoss::Fail,
             warn_at: None,
             budget: 256 << 20,
+            max_connection_window: 64 << 20,
             decode: false,
             keep_raw: false,
             max_decoded: 128 << 20,

@@ -41,7 +41,11 @@ impl ActorFuture<Connection> for Driving {
             }
             let polled = self.driver.poll(cx);
             connection.on_turn(ctx);
+            let is_told = connection.fit_windows(&mut self.driver);
             let Poll::Ready(step) = polled else {
+                if is_told {
+                    continue;
+                }
                 return Poll::Pending;
             };
             let is_over = matches!(step, Step::Ended);

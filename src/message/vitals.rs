@@ -35,6 +35,8 @@ pub(crate) struct Vitals {
     pub(crate) moved: Cell<Option<Instant>>,
     /// Since when no byte could be written.
     pub(crate) blocked: Cell<Option<Instant>>,
+    /// What the server is granted on the whole connection.
+    pub(crate) window: Cell<u32>,
     /// Body bytes that have come and lie unread, held against the connection's window.
     pub(crate) unread: Cell<u64>,
     /// Empty DATA frames taken out.

@@ -74,7 +74,7 @@ impl Pool {
             round_trip: vitals.peer.get().map(|_| vitals.round_trip.get()),
             ping: vitals.ping.get(),
             silent_for: heard.map(|heard| now.saturating_duration_since(heard)),
-            window: self.with.config.connection_window,
+            window: vitals.window.get(),
             unread: vitals.unread.get(),
             received: vitals.received.get(),
             sent: vitals.sent.get(),

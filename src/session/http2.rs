@@ -127,6 +127,15 @@ impl Driver {
         self.probe = None;
     }
 
+    pub(super) fn grant(&mut self, window: u32) {
+        self.h2.set_target_window_size(window.min(i32::MAX as u32));
+    }
+
+    pub(super) fn grant_streams(&mut self, window: u32) -> bool {
+        let window = window.min(i32::MAX as u32);
+        self.h2.set_initial_window_size(window).is_ok()
+    }
+
     /// Moves bytes until there is something to tell. Not to be polled after [`Step::Ended`].
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         if let Poll::Ready(result) = self.h2.poll_unpin(cx) {

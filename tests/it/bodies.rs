@@ -6,6 +6,7 @@ mod limits;
 mod open;
 mod receipts;
 mod upload;
+mod windows;
 mod word;
 
 use std::time::Duration;

@@ -12,6 +12,7 @@
 //! panics when that takes too long. What it writes to a client that is gone is lost in silence.
 
 mod books;
+mod frames;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 pub(crate) use books::Books;
+pub(crate) use frames::{field, frame, head};
 
 use super::script::Line;
 
@@ -75,7 +77,7 @@ pub(crate) struct Peer {
     /// Requests that no `expect_request` has returned yet.
     fresh: VecDeque<u32>,
     window: i64,
-    stream_window: i64,
+    pub(crate) stream_window: i64,
 }
 
 /// A config for servers that speak cleartext HTTP/2.
@@ -83,35 +85,6 @@ pub(crate) fn plain() -> Config {
     let mut config = Config::default();
     config.prior_knowledge = PriorKnowledge::All;
     config
-}
-
-/// A header field, literal and not to be indexed (RFC 7541 §6.2.2); shorter than 127 bytes each.
-pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
-    let mut block = vec![0];
-    for text in [name, value] {
-        block.push(u8::try_from(text.len()).expect("short"));
-        block.extend_from_slice(text.as_bytes());
-    }
-    block
-}
-
-/// `:status 200` with more fields.
-pub(crate) fn head(fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut block = OK.to_vec();
-    for (name, value) in fields {
-        block.extend(field(name, value));
-    }
-    block
-}
-
-/// The bytes of one frame.
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a frame");
-    let mut bytes = length.to_be_bytes()[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend_from_slice(payload);
-    bytes
 }
 
 impl Host {
@@ -226,20 +199,22 @@ impl Peer {
         self.data(stream, body, true).await;
     }
 
-    /// `length` bytes of body, as the client's windows allow.
-    pub(crate) async fn body(&mut self, stream: u32, length: usize, end: bool) {
-        let mut left = length;
+    /// `length` bytes of body, as the client's windows allow. Returns how often it had to wait.
+    pub(crate) async fn body(&mut self, stream: u32, length: usize, end: bool) -> usize {
+        let (mut left, mut waits) = (length, 0);
         while left > 0 {
             let of_stream = self.books.streams[&stream].window + self.stream_window;
             let room = usize::try_from(self.window.min(of_stream)).unwrap_or(0);
             let size = left.min(room).min(FRAME);
             if size == 0 {
                 self.step("a WINDOW_UPDATE").await;
+                waits += 1;
                 continue;
             }
             left -= size;
             self.data(stream, &vec![b'x'; size], end && left == 0).await;
         }
+        waits
     }
 
     pub(crate) async fn reset(&mut self, stream: u32, code: u32) {
