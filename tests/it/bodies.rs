@@ -5,6 +5,7 @@ mod events;
 mod limits;
 mod open;
 mod receipts;
+mod storm;
 mod upload;
 mod windows;
 mod word;
