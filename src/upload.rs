@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, stream};
 use http::HeaderMap;
 use tokio::io::AsyncRead;
 
 pub(crate) use crate::upload::source::Source;
+
+use crate::error::Error;
 use crate::upload::source::{Pieces, pieces_of};
 
 /// The body of a request.
@@ -86,6 +88,12 @@ impl Upload {
     pub fn trailers(mut self, trailers: HeaderMap) -> Self {
         self.trailers = Some(Arc::new(trailers)).filter(|trailers| !trailers.is_empty());
         self
+    }
+
+    /// The pieces that would be sent, to be sent in another way. Trailers are left out.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+        let mut source = self.source();
+        stream::poll_fn(move |cx| source.poll_piece(cx).map(Result::transpose))
     }
 
     /// Whether there is certainly nothing to send.

@@ -7,11 +7,13 @@ use clap::{Args, Parser, Subcommand};
 use gannet::config::{ConnectTo, FixedAddresses};
 use http::{Method, StatusCode};
 
+use crate::accept;
 use crate::exit::EXIT_CODES;
 use crate::parse::{self, HeaderFlag};
 use crate::reach::Reach;
 use crate::secure::Secure;
 use crate::tuning::Tuning;
+use crate::writeout::Format;
 
 const GET_EXAMPLES: &str = "\
 Examples:
@@ -97,6 +99,22 @@ pub(crate) struct GetArgs {
     /// Fail on a status of 400 or more, without the body
     #[arg(short, long)]
     pub(crate) fail: bool,
+    /// Send a file's content, or what comes on standard input (-), with PUT; to a URL that ends with /
+    /// under the file's name
+    #[arg(short = 'T', long, value_name = "FILE", conflicts_with_all = ["data", "head"], help_heading = "Request")]
+    pub(crate) upload_file: Option<PathBuf>,
+    /// POST this, or a file's content (@FILE) as it is, without reading all of it first
+    #[arg(long, value_name = "DATA", conflicts_with_all = ["data", "head", "upload_file"], help_heading = "Request")]
+    pub(crate) data_binary: Option<String>,
+    /// Wait so long for the server to agree to the body (Expect: 100-continue)
+    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, help_heading = "Request")]
+    pub(crate) expect100: Option<Duration>,
+    /// At most so many bytes a second, with k, M or G for powers of 1024, either way
+    #[arg(long, value_name = "BYTES", value_parser = parse::size)]
+    pub(crate) limit_rate: Option<u64>,
+    /// Print this when it is over, with %{http_code}, %{json} and so on; a wrong name lists all
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]
+    pub(crate) write_out: Option<Format>,
     #[command(flatten)]
     pub(crate) shared: Shared,
 }
@@ -112,6 +130,9 @@ pub(crate) struct FetchArgs {
     /// Write each body to a file in this directory, named by the id
     #[arg(long, value_name = "DIR")]
     pub(crate) body_dir: Option<PathBuf>,
+    /// Take only bodies of this type (text/html, text/*); others are stopped at their heads
+    #[arg(long, value_name = "TYPE", value_parser = accept::pattern)]
+    pub(crate) accept_type: Vec<String>,
     /// Put each body, in base64, into the JSON as `body`
     #[arg(long, conflicts_with = "body_dir")]
     pub(crate) include_body: bool,
@@ -180,7 +201,7 @@ pub(crate) struct Shared {
     /// Say this as the user agent; nothing if empty
     #[arg(short = 'A', long, value_name = "NAME", default_value = concat!("gannet/", env!("CARGO_PKG_VERSION")), help_heading = "Request")]
     pub(crate) user_agent: String,
-    /// Longest time for each URL, queueing and retries included [default: 180]
+    /// Longest time for each URL, queueing and retries included [default: 180; none for get]
     #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds)]
     pub(crate) max_time: Option<Duration>,
     /// Longest time to connect, TLS included [default: 10]
@@ -192,7 +213,7 @@ pub(crate) struct Shared {
     /// Connect to HOST2:PORT2 for HOST1:PORT1; any part can be empty
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2", value_parser = parse::connect_to, help_heading = "Connecting")]
     pub(crate) connect_to: Vec<ConnectTo>,
-    /// Largest body, with k, M or G for powers of 1024 [default: 32M; 1G for get]
+    /// Largest body, with k, M or G for powers of 1024 [default: 32M; any for get]
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) max_size: Option<u64>,
     /// Try again so often, where that can help and is safe [default: 2]
@@ -202,6 +223,12 @@ pub(crate) struct Shared {
     /// asks (Retry-After)
     #[arg(long, value_name = "STATUS[,STATUS]", value_delimiter = ',', value_parser = parse::retried_status, help_heading = "Retries")]
     pub(crate) retry_status: Vec<StatusCode>,
+    /// Ask for bodies in gzip, deflate, br or zstd, and decode them: what happens without --raw, too
+    #[arg(long, overrides_with = "raw")]
+    pub(crate) compressed: bool,
+    /// Keep bodies as they come, and ask for no coding
+    #[arg(long, overrides_with = "compressed")]
+    pub(crate) raw: bool,
     /// Write to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, StreamExt, stream};
 use gannet::error::Part;
+use gannet::event::Events;
 use gannet::{Error, Origin, Request};
 
+use crate::accept::Accepted;
 use crate::args::FetchArgs;
 use crate::exit::{Exit, Failure, is_standard, say};
 use crate::input::{self, Fault, Line};
@@ -31,6 +33,9 @@ type Broken = Arc<Mutex<Option<Failure>>>;
 pub(crate) async fn fetch(args: FetchArgs) -> Result<Exit, Failure> {
     let mut config = options::config(&args.shared)?;
     args.tuning.apply(&mut config);
+    if !args.accept_type.is_empty() {
+        config.events = Events::to(Accepted(args.accept_type.clone()));
+    }
     let template = Template::new(&args.shared, false)?;
     let lines: Lines = match &args.input {
         Some(path) => Box::pin(input::open(path)?),

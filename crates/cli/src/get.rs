@@ -1,24 +1,27 @@
 //! `gannet get`: one URL, as curl fetches it.
 
-use std::io;
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use gannet::error::TlsFault;
-use gannet::{Engine, Error, Response, Target};
-use http::StatusCode;
+use gannet::response::Receipt;
+use gannet::{Engine, Error, OpenResponse, Request, Target};
+use http::header::CONTENT_LENGTH;
+use http::{Method, StatusCode};
 
 use crate::args::GetArgs;
-use crate::exit::{Exit, Failure, say};
+use crate::exit::{Exit, Failure, is_standard, say};
 use crate::options::{self, Template};
-use crate::output::Sink;
+use crate::pace::Pace;
+use crate::progress::Transferred;
+use crate::send;
 use crate::signal::Interrupt;
+use crate::transfer::{self, End};
 use crate::verbose;
+use crate::writeout::Transfer;
 
 /// How long closing the connection may take.
 const GOODBYE: Duration = Duration::from_millis(500);
-
-/// Largest body unless told otherwise: one body in memory at a time may be large.
-const MAX_BODY: u64 = 1 << 30;
 
 pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
     let interrupt = Interrupt::watch(|| ())?;
@@ -37,50 +40,151 @@ pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
 }
 
 async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
-    let template = Template::new(&args.shared, args.head)?;
     let mut config = options::config(&args.shared)?;
-    config.max_body = args.shared.max_size.unwrap_or(MAX_BODY);
-    let target = Target::parse(&args.url).map_err(|error| plainly(&error, ""))?;
+    if args.shared.max_time.is_none() {
+        // Each wait still has its own limit; how long all of it takes is for the user to say.
+        config.deadline = Duration::MAX;
+    }
+    let target = target(&args)?;
+    let template = template(&args)?;
+    let request = request(&args, &template, &target);
     let engine = Engine::builder()
         .config(config)
         .arbiters(1)
         .start()
         .map_err(Failure::start)?;
-    let response = engine.fetch(template.request(target.clone())).await;
+    let ended = transfer(&engine, request, &args, &template, &target).await;
     // Nothing is left to finish; this only says goodbye to the server.
     engine.shutdown(GOODBYE).await;
-    if args.verbose {
-        let told = told(&template, &target, response.as_ref().ok());
-        say(told.unwrap_or_default().trim_end());
+    ended
+}
+
+/// What `-T` names is put under its own name where the URL ends with a slash.
+fn target(args: &GetArgs) -> Result<Target, Failure> {
+    let parse = |url: &str| Target::parse(url).map_err(|error| plainly(&error, ""));
+    let name = args.upload_file.as_ref().filter(|path| !is_standard(path));
+    match name.and_then(|path| path.file_name()?.to_str()) {
+        Some(name) if args.url.ends_with('/') => parse(&format!("{}{name}", args.url)),
+        _ => parse(&args.url),
     }
-    let response = response.map_err(|error| failed(&error))?;
-    let refused = args.fail && response.status.as_u16() >= 400;
-    let status = response.status;
-    let sink = args.shared.output.clone();
-    let write = move || {
-        let head = if args.include || args.head {
-            head(&response)
-        } else {
-            Vec::new()
-        };
-        let body = if refused { &[][..] } else { &response.body };
-        let sink = Sink::open(sink.as_deref())?;
-        let name = sink.name.clone();
-        match sink.write(&[&head, body]) {
-            // Whoever read has read enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(|error| Failure::output(name, &error)),
+}
+
+fn template(args: &GetArgs) -> Result<Template, Failure> {
+    let mut template = Template::new(&args.shared, args.head)?;
+    let (upload, method) = match (&args.upload_file, &args.data_binary) {
+        (Some(path), _) => (send::file(path, args.limit_rate)?, Method::PUT),
+        (None, Some(data)) => (send::binary(data, args.limit_rate)?, Method::POST),
+        (None, None) => return Ok(template),
+    };
+    template.body = upload;
+    template.method = args.shared.method.clone().unwrap_or(method);
+    Ok(template)
+}
+
+fn request(args: &GetArgs, template: &Template, target: &Target) -> Request {
+    let mut request = template.request(target.clone());
+    if let Some(limit) = args.shared.max_time {
+        request = request.deadline(limit);
+    }
+    if let Some(limit) = args.shared.max_size {
+        request = request.max_body(limit);
+    }
+    if let Some(patience) = args.expect100 {
+        request = request.expect_continue(patience);
+    }
+    request
+}
+
+async fn transfer(
+    engine: &Engine,
+    request: Request,
+    args: &GetArgs,
+    template: &Template,
+    target: &Target,
+) -> Result<Exit, Failure> {
+    let tells = |text: Result<String, std::fmt::Error>| {
+        if args.verbose {
+            say(text.unwrap_or_default().trim_end());
         }
     };
-    // Not here, so that an interrupt is noticed while nobody reads.
-    tokio::task::spawn_blocking(write)
-        .await
-        .map_err(Failure::start)??;
-    if refused {
-        let message = format!("http: the server answered {status}");
-        return Err(Failure::new(Exit::Failed, message));
+    let mut response = match engine.open(request).await {
+        Ok(response) => response,
+        Err(failure) => {
+            tells(told_of_failure(template, target, &failure));
+            write_out(args, target, None, &failure.receipt, Some(&failure.error));
+            return Err(failed(&failure));
+        }
+    };
+    tells(told(template, target, &response));
+    let refused = args.fail && response.status.as_u16() >= 400;
+    let head = match args.include || args.head {
+        true => head(&response),
+        false => Vec::new(),
+    };
+    let length = response.headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    let to = args.shared.output.as_deref();
+    let shows = !args.shared.silent && (to.is_some() || !io::stdout().is_terminal());
+    let progress = Transferred::new(shows, length);
+    let pace = args.limit_rate.map(Pace::new);
+    let body = (!refused).then_some(&mut response.body);
+    let ended = transfer::write(head, body, to, pace, &progress).await;
+    progress.clear();
+    let ended = ended?;
+    let (receipt, trailers) = (response.body.receipt(), response.body.trailers());
+    let receipt = receipt.unwrap_or(&response.receipt);
+    tells(verbose::end(receipt, trailers));
+    let error = match &ended {
+        End::Cut(error, _) => Some(error),
+        End::Whole | End::Enough => None,
+    };
+    write_out(args, target, Some(&response), receipt, error);
+    match ended {
+        End::Cut(error, bytes) => Err(cut(&error, bytes, length)),
+        End::Whole | End::Enough if refused => {
+            let message = format!("http: the server answered {}", response.status);
+            Err(Failure::new(Exit::Failed, message))
+        }
+        End::Whole | End::Enough => Ok(Exit::Done),
     }
-    Ok(Exit::Done)
+}
+
+fn write_out(
+    args: &GetArgs,
+    target: &Target,
+    response: Option<&OpenResponse>,
+    receipt: &Receipt,
+    error: Option<&Error>,
+) {
+    let Some(format) = &args.write_out else {
+        return;
+    };
+    let text = format.fill(&Transfer {
+        target,
+        status: response.map(|response| response.status),
+        protocol: response.map(|response| response.protocol),
+        headers: response.map(|response| &response.headers),
+        receipt,
+        error,
+    });
+    // As with all that is told besides the body, it is no reason to fail.
+    let _ = io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| io::stdout().flush());
+}
+
+/// What has been written stays.
+fn cut(error: &Error, bytes: u64, length: Option<u64>) -> Failure {
+    let of = length
+        .map(|length| format!(" of {length}"))
+        .unwrap_or_default();
+    let failure = failed(error);
+    Failure {
+        message: failure
+            .message
+            .map(|message| format!("{message}, after {bytes}{of} bytes")),
+        ..failure
+    }
 }
 
 fn failed(error: &Error) -> Failure {
@@ -113,20 +217,18 @@ fn plainly(error: &Error, hint: &str) -> Failure {
     Failure::new(Exit::Failed, format!("{}: {error}{hint}", error.kind()))
 }
 
+/// All that is known at the head.
 fn told(
     template: &Template,
     target: &Target,
-    response: Option<&Response>,
+    response: &OpenResponse,
 ) -> Result<String, std::fmt::Error> {
-    let protocol = response.map(|response| response.protocol);
-    let request = verbose::request(template, target, protocol)?;
-    let Some(response) = response else {
-        return Ok(request);
-    };
-    let hops = &response.receipt.hops;
+    let request = verbose::request(template, target, Some(response.protocol))?;
+    let receipt = &response.receipt;
+    let hops = &receipt.hops;
     let reached = hops.last().map_or(target, |hop| &hop.to);
-    let connection = verbose::connection(response, reached)?;
-    let before = verbose::retries(&response.receipt.retries)?;
+    let connection = verbose::connection(receipt, response.protocol, reached)?;
+    let before = verbose::retries(&receipt.retries)?;
     let answer = verbose::response(response)?;
     match hops.is_empty() {
         true => Ok(before + &connection + &request + &answer),
@@ -135,8 +237,19 @@ fn told(
     }
 }
 
+fn told_of_failure(
+    template: &Template,
+    target: &Target,
+    failure: &gannet::Failure,
+) -> Result<String, std::fmt::Error> {
+    let receipt = &failure.receipt;
+    let request = verbose::request(template, target, None)?;
+    let before = verbose::hops(&receipt.hops)? + &verbose::retries(&receipt.retries)?;
+    Ok(request + &before + &verbose::end(receipt, None)?)
+}
+
 /// The head as it would be in HTTP/1.1, which is what people expect to see.
-fn head(response: &Response) -> Vec<u8> {
+fn head(response: &OpenResponse) -> Vec<u8> {
     let mut head = format!("{} {}\r\n", response.protocol, response.status.as_u16()).into_bytes();
     for (name, value) in &response.headers {
         for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {

@@ -1,5 +1,6 @@
 //! `gannet`: fetches many URLs at once over HTTP/2, from the command line.
 
+mod accept;
 mod args;
 mod demo;
 mod exit;
@@ -9,18 +10,22 @@ mod input;
 mod limit;
 mod options;
 mod output;
+mod pace;
 mod parse;
 mod progress;
 mod reach;
 mod report;
 mod row;
 mod run;
+mod send;
 mod serve;
 mod secure;
 mod signal;
 mod summary;
+mod transfer;
 mod tuning;
 mod verbose;
+mod writeout;
 
 use std::process;
 

@@ -1,22 +1,20 @@
 //! From flags to what the engine takes.
 
-use std::fs;
-
-use bytes::Bytes;
-use gannet::{Config, Error, Request, Target};
+use gannet::{Config, Error, Request, Target, Upload};
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use crate::args::Shared;
 use crate::exit::{Exit, Failure};
 use crate::parse::HeaderFlag;
+use crate::send;
 
 /// What all requests of a run have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Upload,
 }
 
 /// Stands in for a URL that is known to be none; the engine answers with the error.
@@ -32,16 +30,16 @@ impl TryFrom<Refused> for Target {
 
 impl Template {
     pub(crate) fn new(shared: &Shared, head: bool) -> Result<Self, Failure> {
-        let body = body(&shared.data)?;
-        let default = match &body {
+        let form = send::form(&shared.data)?;
+        let default = match &form {
             _ if head => Method::HEAD,
             Some(_) => Method::POST,
             None => Method::GET,
         };
         Ok(Self {
             method: shared.method.clone().unwrap_or(default),
-            headers: headers(shared, body.is_some())?,
-            body: body.unwrap_or_default(),
+            headers: headers(shared, form.is_some())?,
+            body: form.map_or_else(Upload::default, Upload::from),
         })
     }
 
@@ -84,6 +82,7 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
         config.max_attempts = retries.saturating_add(1);
     }
     config.retry_statuses.clone_from(&shared.retry_status);
+    config.bodies.decode = !shared.raw;
     shared.reach.apply(&mut config)?;
     config.fixed_addresses.clone_from(&shared.resolve);
     config.connect_to.clone_from(&shared.connect_to);
@@ -116,23 +115,6 @@ fn headers(shared: &Shared, has_body: bool) -> Result<HeaderMap, Failure> {
         }
     }
     Ok(headers)
-}
-
-/// What `--data` sends; `None` without any.
-fn body(data: &[String]) -> Result<Option<Bytes>, Failure> {
-    if data.is_empty() {
-        return Ok(None);
-    }
-    let piece = |text: &String| match text.strip_prefix('@') {
-        None => Ok(text.clone().into_bytes()),
-        Some(path) => {
-            let mut content = fs::read(path).map_err(|error| Failure::input(path, &error))?;
-            content.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
-            Ok(content)
-        }
-    };
-    let pieces = data.iter().map(piece).collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(pieces.join(&b'&').into()))
 }
 
 #[cfg(test)]
@@ -172,8 +154,8 @@ mod tests {
     fn data_is_posted_as_a_form_unless_told_otherwise() {
         let form = template(&["-d", "a=1", "-d", "b=2"]);
         assert_eq!(
-            (form.method, &form.body[..]),
-            (Method::POST, &b"a=1&b=2"[..])
+            (form.method, form.body.as_bytes().map(|body| &body[..])),
+            (Method::POST, Some(&b"a=1&b=2"[..]))
         );
         assert_eq!(
             form.headers[CONTENT_TYPE],
@@ -190,8 +172,8 @@ mod tests {
         assert_eq!(json.method.as_str(), "PATCH");
         assert_eq!(json.headers[CONTENT_TYPE], "application/json");
         let empty = template(&["-d", ""]);
-        assert_eq!((empty.method, empty.body.len()), (Method::POST, 0));
-        let missing = body(&["@/nonexistent/gannet".to_owned()]).expect_err("is missing");
+        assert!(empty.method == Method::POST && empty.body.is_empty());
+        let missing = send::form(&["@/nonexistent/gannet".to_owned()]).expect_err("is missing");
         assert_eq!(missing.exit, Exit::Input);
     }
 

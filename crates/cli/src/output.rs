@@ -43,11 +43,11 @@ impl Sink {
         }
     }
 
-    /// Writes all there is to write.
-    pub(crate) fn write(mut self, pieces: &[&[u8]]) -> io::Result<()> {
-        for piece in pieces {
-            self.writer.write_all(piece)?;
-        }
+    pub(crate) fn put(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.writer.write_all(piece)
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
 }

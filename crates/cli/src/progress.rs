@@ -1,13 +1,16 @@
 //! The progress bar: on standard error, and only where somebody can see it.
 
+use std::cell::Cell;
 use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 const TICK: Duration = Duration::from_millis(200);
+/// Who waits for less needs no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -52,6 +55,50 @@ impl Progress {
     }
 }
 
+/// The progress of one body, either way: a bar once it has taken a second.
+pub(crate) struct Transferred {
+    bar: ProgressBar,
+    started: Instant,
+    is_wanted: bool,
+    shows: Cell<bool>,
+}
+
+impl Transferred {
+    pub(crate) fn new(is_wanted: bool, total: Option<u64>) -> Self {
+        let is_wanted = is_wanted && io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template(bytes_template(total.is_some())) {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            started: Instant::now(),
+            is_wanted,
+            shows: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn moved(&self, bytes: usize) {
+        self.bar.inc(bytes as u64);
+        if self.is_wanted && !self.shows.get() && self.started.elapsed() > PATIENCE {
+            self.shows.set(true);
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn bytes_template(total: bool) -> &'static str {
+    match total {
+        true => "{bar:30} {bytes}/{total_bytes} ({bytes_per_sec}, {eta} left)",
+        false => "{spinner} {bytes} ({bytes_per_sec}, {elapsed})",
+    }
+}
+
 fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
     // What a bar cannot show is no reason to fail.
     let _ = write!(text, "{:.0}", state.per_sec());
@@ -76,6 +123,7 @@ mod tests {
     fn the_templates_are_well_formed() {
         for total in [true, false] {
             assert!(ProgressStyle::with_template(&template(total)).is_ok());
+            assert!(ProgressStyle::with_template(bytes_template(total)).is_ok());
         }
     }
 }

@@ -41,6 +41,9 @@ pub(crate) struct Row<'a> {
     body_file: Option<String>,
     error: Option<Trouble>,
     attempts: Option<u32>,
+    /// Why the body is not all that there was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     retries: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -136,6 +139,7 @@ impl<'a> Row<'a> {
                 total: micros(receipt.done),
             }),
             attempts: Some(receipt.attempts),
+            cut: receipt.cut.map(|cut| format!("{cut:?}").to_lowercase()),
             retries: receipt.retries.iter().map(|r| why(&r.reason)).collect(),
             redirects: receipt.hops.iter().map(|hop| hop.to.to_string()).collect(),
             ..Self::empty(job)
@@ -174,6 +178,7 @@ impl<'a> Row<'a> {
             body_file: None,
             error: None,
             attempts: None,
+            cut: None,
             retries: Vec::new(),
             redirects: Vec::new(),
         }
@@ -251,9 +256,9 @@ mod tests {
             .expect("JSON");
         let expected = concat!(
             r#"{"id":7,"line":3,"url":"nonsense","method":"GET","status":null,"proto":null,"#,
-            r#""remote_ip":null,"conn":null,"t":null,"bytes":null,"headers":null,"#,
+            r#""remote_ip":null,"conn":null,"t":{"queue":0,"connect":0,"ttfb":null,"total":0},"bytes":null,"headers":null,"#,
             r#""error":{"kind":"bad_request","detail":"bad URL: it is not absolute","#,
-            r#""retryable":false},"attempts":null}"#,
+            r#""retryable":false},"attempts":0}"#,
             "\n"
         );
         assert_eq!(String::from_utf8_lossy(&line), expected);

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use gannet::response::{Hop, Retry, RetryReason};
-use gannet::{Protocol, Response, Target};
+use gannet::response::{Hop, Receipt, Retry, RetryReason};
+use gannet::{OpenResponse, Protocol, Target};
 use http::header::{
     AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, PROXY_AUTHORIZATION, SET_COOKIE,
 };
@@ -37,9 +37,6 @@ pub(crate) fn request(
         writeln!(text, "> host: {authority}")?;
     }
     headers(&mut text, '>', &template.headers)?;
-    if !template.body.is_empty() {
-        writeln!(text, "* sent {} bytes", template.body.len())?;
-    }
     Ok(text)
 }
 
@@ -77,8 +74,12 @@ pub(crate) fn retries(retries: &[Retry]) -> Result<String, fmt::Error> {
 }
 
 /// How the response was reached: before the request.
-pub(crate) fn connection(response: &Response, target: &Target) -> Result<String, fmt::Error> {
-    let (receipt, mut text) = (&response.receipt, String::new());
+pub(crate) fn connection(
+    receipt: &Receipt,
+    protocol: Protocol,
+    target: &Target,
+) -> Result<String, fmt::Error> {
+    let mut text = String::new();
     let Some(peer) = &receipt.peer else {
         return Ok(text);
     };
@@ -116,7 +117,7 @@ pub(crate) fn connection(response: &Response, target: &Target) -> Result<String,
             if tls.resumed { " / resumed" } else { "" },
             Millis(dial.tls),
         )?,
-        None => writeln!(text, "* no TLS: cleartext {}", response.protocol)?,
+        None => writeln!(text, "* no TLS: cleartext {protocol}")?,
     }
     let kind = if receipt.reused { "open" } else { "new" };
     writeln!(
@@ -128,24 +129,38 @@ pub(crate) fn connection(response: &Response, target: &Target) -> Result<String,
     Ok(text)
 }
 
-/// The lines that begin with `<`, and the times.
-pub(crate) fn response(response: &Response) -> Result<String, fmt::Error> {
-    let (receipt, mut text) = (&response.receipt, String::new());
+/// The lines that begin with `<`.
+pub(crate) fn response(response: &OpenResponse) -> Result<String, fmt::Error> {
+    let mut text = String::new();
     writeln!(text, "< {} {}", response.protocol, response.status.as_u16())?;
     headers(&mut text, '<', &response.headers)?;
-    if let Some(trailers) = &response.trailers {
-        writeln!(text, "* {} bytes, then trailers", response.body.len())?;
+    Ok(text)
+}
+
+/// What is known at the end.
+pub(crate) fn end(receipt: &Receipt, trailers: Option<&HeaderMap>) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    if receipt.sent_bytes > 0 {
+        writeln!(text, "* sent {} bytes", receipt.sent_bytes)?;
+    }
+    if let Some(trailers) = trailers {
+        writeln!(text, "* {} bytes, then trailers", receipt.body_bytes)?;
         headers(&mut text, '<', trailers)?;
     }
-    writeln!(
+    if receipt.decoded {
+        writeln!(text, "* decoded to {} bytes", receipt.body_bytes)?;
+    }
+    write!(
         text,
-        "* {} bytes, attempt {}: stream after {}, head after {}, done after {}",
+        "* {} bytes, attempt {}: stream after {}, ",
         receipt.wire_bytes,
         receipt.attempts,
         Millis(receipt.queued),
-        Millis(receipt.first_byte.unwrap_or_default()),
-        Millis(receipt.done),
     )?;
+    if let Some(first_byte) = receipt.first_byte {
+        write!(text, "head after {}, ", Millis(first_byte))?;
+    }
+    writeln!(text, "done after {}", Millis(receipt.done))?;
     Ok(text)
 }
 
@@ -176,7 +191,7 @@ impl fmt::Display for Millis {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use gannet::Upload;
     use http::{HeaderValue, Method};
 
     use super::*;
@@ -186,7 +201,7 @@ mod tests {
         let mut template = Template {
             method: Method::GET,
             headers: HeaderMap::new(),
-            body: Bytes::new(),
+            body: Upload::default(),
         };
         for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
             template

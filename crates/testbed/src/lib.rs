@@ -18,17 +18,18 @@
 //!
 //! # Routes
 //!
-//! All answer `GET` and `HEAD`, and `/echo` any method. Unknown paths are answered 404, numbers
+//! All answer `GET` and `HEAD`, `/echo` and `/sink` any method. Unknown paths are answered 404, numbers
 //! that do not parse or are too large 400, other methods 405.
 //!
 //! | route | answer |
 //! |---|---|
 //! | `/` | HTML that lists the routes |
-//! | `/bytes/N[/anything][?query]` | N bytes (at most 1 GiB) that derive from path and query, see [`verify`] |
+//! | `/bytes/N[/anything][?query]` | N bytes (at most 16 GiB) that derive from path and query, see [`verify`] |
 //! | `/delay/MS/REST` | `/REST`, MS milliseconds later (at most 60,000 in all); links and redirects keep the delay |
 //! | `/drip/N/MS` | N derived bytes (at most 100,000), one each MS milliseconds |
 //! | `/status/N` | that status, from 200 to 599 |
 //! | `/echo` | the request body (at most 64 MiB), its content type, and the method in `x-method` |
+//! | `/sink` | the length of the request body, and its digest |
 //! | `/headers` | the request head as JSON |
 //! | `/redirect/N` | 302 to `/redirect/N-1`; at 0, 200 |
 //! | `/away/N/SCHEME/HOST/REST` | the redirect N, from 300 to 399, to `SCHEME://HOST/REST`; any method |
@@ -38,8 +39,8 @@
 //! | `/stall` | a head and never any body |
 //! | `/silent` | nothing, ever |
 //!
-//! Where a body derives from its path, the header `x-sha256` has the digest of the body before any
-//! content coding.
+//! Where a body of at most 64 MiB derives from its path, the header `x-sha256` has the digest of the
+//! body before any content coding.
 //!
 //! # Many connections
 //!

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-const LARGEST_BODY: u64 = 1 << 30;
+const LARGEST_BODY: u64 = 16 << 30;
 const LARGEST_TEXT: u64 = 16 << 20;
 const LONGEST_DRIP: u64 = 100_000;
 const LONGEST_WAIT: u64 = 60_000;
@@ -58,6 +58,8 @@ pub(crate) enum Route {
         pages: u64,
         page: u64,
     },
+    /// Takes a body in, and tells its length and digest.
+    Sink,
     Stall,
     Silent,
     /// A route that exists, with numbers that do not.
@@ -105,6 +107,7 @@ fn route(path: &str) -> Route {
         ["drip", len, pause] => drip(len, pause),
         ["status", code] => status(code),
         ["echo"] => Route::Echo,
+        ["sink"] => Route::Sink,
         ["headers"] => Route::Headers,
         ["redirect", hops] => hops
             .parse()
@@ -124,7 +127,7 @@ fn route(path: &str) -> Route {
 fn bytes(len: &str) -> Route {
     match len.parse() {
         Ok(len) if len <= LARGEST_BODY => Route::Bytes { len },
-        _ => Route::Bad("/bytes/N takes a number up to 1073741824"),
+        _ => Route::Bad("/bytes/N takes a number up to 17179869184"),
     }
 }
 

@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use sha2::{Digest, Sha256};
 
 use crate::body::{self, Counted, Derived, Drip, Never, Payload, Trailing};
 use crate::books::{Connection, Stream};
@@ -30,6 +31,9 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
+/// Larger bodies go without a digest, which would have to be made before they are begun.
+const LARGEST_DIGEST: u64 = 64 << 20;
+
 type Answer = Response<Payload>;
 
 /// Answers one request of a connection.
@@ -46,6 +50,7 @@ pub(crate) async fn answer(
     }
     let mut answer = match plan.route {
         Route::Echo => echo(&head, incoming, &stream).await,
+        Route::Sink => sink(incoming, &stream).await,
         Route::Away { status, ref to } => away(status, to),
         _ if !matches!(head.method, Method::GET | Method::HEAD) => not_allowed(),
         _ => fetch(&plan, &head, &digests).await,
@@ -80,13 +85,16 @@ async fn fetch(plan: &Plan<'_>, head: &Parts, digests: &Digests) -> Answer {
         Route::Stall => Response::new(Never.boxed_unsync()),
         Route::Silent => std::future::pending().await,
         Route::Bad(why) => message(StatusCode::BAD_REQUEST, why),
-        Route::Unknown | Route::Echo | Route::Away { .. } => {
+        Route::Unknown | Route::Echo | Route::Sink | Route::Away { .. } => {
             message(StatusCode::NOT_FOUND, "no such page")
         }
     }
 }
 
 async fn derived(path_and_query: &str, len: u64, payload: Payload, digests: &Digests) -> Answer {
+    if len > LARGEST_DIGEST {
+        return sized(OCTETS, len, payload);
+    }
     let digest = digests.digest(path_and_query, len).await;
     let mut answer = sized(OCTETS, len, payload);
     answer.headers_mut().insert(X_SHA256, value(&digest));
@@ -120,6 +128,22 @@ async fn echo(head: &Parts, incoming: Incoming, stream: &Stream) -> Answer {
     let headers = answer.headers_mut();
     headers.insert(X_METHOD, value(head.method.as_str()));
     answer
+}
+
+async fn sink(mut incoming: Incoming, stream: &Stream) -> Answer {
+    let (mut digest, mut len) = (Sha256::new(), 0_u64);
+    while let Some(frame) = incoming.frame().await {
+        let Ok(frame) = frame else {
+            return message(StatusCode::BAD_REQUEST, "the request body broke off");
+        };
+        if let Ok(piece) = frame.into_data() {
+            stream.received(piece.len() as u64);
+            len += piece.len() as u64;
+            digest.update(&piece);
+        }
+    }
+    let text = format!("{len} {}\n", content::hex(&digest.finalize()));
+    sized(OCTETS, text.len() as u64, body::whole(Bytes::from(text)))
 }
 
 fn with_status(status: StatusCode) -> Answer {

@@ -104,7 +104,7 @@ fn rubbish_becomes_rows_and_the_run_goes_on() {
     assert_eq!(lines, [1, 4, 5, 6, 7, 8]);
     for row in &rows[..5] {
         assert_eq!(
-            (&row["error"]["kind"], &row["t"]),
+            (&row["error"]["kind"], &row["conn"]),
             (&"bad_request".into(), &Value::Null)
         );
     }

@@ -3,6 +3,7 @@
 mod ends;
 mod fetch;
 mod get;
+mod stream;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
