@@ -121,20 +121,30 @@ fn method_after(status: StatusCode, method: &Method) -> Method {
 
 /// Without credentials, and short enough for a line.
 fn shown(location: &HeaderValue) -> String {
+    // A reader of URLs is deaf to blanks around them and tabs within.
     let text = String::from_utf8_lossy(location.as_bytes());
-    let (scheme, rest) = text.split_once("//").unwrap_or(("", &text));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let bare = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    let slashes = if text.contains("//") { "//" } else { "" };
-    let whole = format!("{scheme}{slashes}{bare}{path}");
-    whole
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(SHOWN)
-        .collect()
+    let text: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+    let (scheme, rest) = match text.split_once(':') {
+        Some((scheme, _)) if is_scheme(scheme) => text.split_at(scheme.len() + 1),
+        _ => ("", &text[..]),
+    };
+    // By the URL standard any number of slashes of either kind comes before the authority.
+    let path = rest.trim_start_matches(['/', '\\']);
+    let (slashes, authority) = rest.split_at(rest.len() - path.len());
+    let has_authority = !scheme.is_empty() || slashes.len() > 1;
+    let end = authority.find(['/', '\\', '?', '#']);
+    let end = end.unwrap_or(authority.len());
+    let userinfo = match has_authority {
+        true => authority[..end].rfind('@').map_or(0, |at| at + 1),
+        false => 0,
+    };
+    let whole = format!("{scheme}{slashes}{}", &authority[userinfo..]);
+    whole.chars().take(SHOWN).collect()
+}
+
+fn is_scheme(text: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(is_part)
 }
 
 #[cfg(test)]
@@ -240,6 +250,18 @@ mod tests {
             ("http://a.test/", "javascript:alert(1)", "neither http"),
             ("http://a.test/", "file:///etc/passwd", "neither http"),
             ("http://a.test/", "http://u:secret@b.test/", "credentials"),
+            ("http://a.test/", "//u:secret@b.test/", "credentials"),
+            ("http://a.test/", "\\\\u:secret@b.test\\", "credentials"),
+            ("http://a.test/", "http:///u:secret@b.test/", "credentials"),
+            ("http://a.test/", "https:/u:secret@b.test/@x", "credentials"),
+            ("http://a.test/", "https:\\/u:secret@b.test", "credentials"),
+            ("http://a.test/", "https:u:secret@b.test", "credentials"),
+            ("http://a.test/", " http://u:secret@b.test/", "credentials"),
+            (
+                "http://a.test/",
+                "ht\ttp:///u:secret@b.test/",
+                "credentials",
+            ),
             ("http://a.test/", "http://[::1/", "IPv6"),
         ] {
             let error = refused(from, to);
