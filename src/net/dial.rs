@@ -133,24 +133,27 @@ impl Dialer {
         if !origin.is_secure() {
             return Ok((io, None, offered.first()));
         }
-        let (io, facts, protocol) = self.shake_hands(origin.host(), offered, io).await?;
+        // Of origins only: a proxy is who it is.
+        let name = self.config.tls.server_name.as_deref();
+        let name = name.unwrap_or(origin.host());
+        let (io, facts, protocol) = self.shake_hands(name, offered, io).await?;
         Ok((io, Some(facts), protocol))
     }
 
     async fn shake_hands(
         &self,
-        host: &str,
+        name: &str,
         offered: Protocols,
         io: Io,
     ) -> Result<(Io, TlsFacts, Protocol), Error> {
         match io {
             Io::Tcp(tcp) => {
-                let shaking = self.tls.shake_hands(host, offered, tcp);
+                let shaking = self.tls.shake_hands(name, offered, tcp);
                 let (stream, facts, protocol) = shaking.await?;
                 Ok((Io::Tls(Box::new(stream)), facts, protocol))
             }
             io => {
-                let shaking = self.tls.shake_hands(host, offered, io);
+                let shaking = self.tls.shake_hands(name, offered, io);
                 let (stream, facts, protocol) = shaking.await?;
                 Ok((Io::Inner(Box::new(stream)), facts, protocol))
             }

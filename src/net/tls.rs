@@ -50,10 +50,10 @@ impl Tls {
         Ok(self.client.get_or_init(|| Arc::new(made)))
     }
 
-    /// Shakes hands over `tcp` with `host`, and agrees on one of `offered`.
+    /// Shakes hands over `tcp` with who is to prove that it is `name`, and agrees on one of `offered`.
     pub(crate) async fn shake_hands<T>(
         &self,
-        host: &str,
+        name: &str,
         offered: Protocols,
         tcp: T,
     ) -> Result<(TlsStream<T>, TlsFacts, Protocol), Error>
@@ -61,7 +61,6 @@ impl Tls {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let connector = TlsConnector::from(Arc::clone(self.client()?));
-        let name = self.config.server_name.as_deref().unwrap_or(host);
         // SNI names have no trailing dot (RFC 6066 §3).
         let name = name.strip_suffix('.').unwrap_or(name).to_owned();
         let name = ServerName::try_from(name)

@@ -253,3 +253,13 @@ async fn a_proxy_that_was_silent_on_one_connection_is_asked_on_another() {
     get(&engine, &testbed.url("/bytes/1")).await.expect("one");
     assert_eq!(proxy.accepted(), 2);
 }
+
+/// Another name for origins is none for the proxy.
+#[tokio::test]
+async fn the_proxy_is_checked_by_its_own_name_whatever_origins_are_called() {
+    let (testbed, proxy) = (testbed(), Proxy::start(Manner::default()).await);
+    let mut config = proxy.config(&testbed);
+    config.tls.server_name = Some("localhost".to_owned());
+    let engine = engine(config, &proxy.url());
+    get(&engine, &testbed.url("/bytes/1")).await.expect("one");
+}
