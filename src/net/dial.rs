@@ -135,7 +135,7 @@ impl Dialer {
         }
         // Of origins only: a proxy is who it is.
         let name = self.config.tls.server_name.as_deref();
-        let name = name.unwrap_or(origin.host());
+        let name = name.unwrap_or_else(|| origin.host());
         let (io, facts, protocol) = self.shake_hands(name, offered, io).await?;
         Ok((io, Some(facts), protocol))
     }
