@@ -152,7 +152,13 @@ impl Seat {
         let requests = self.0.requests.clone().ready().await;
         let mut requests = requests.map_err(broken)?;
         let (response, outgoing) = requests.send_request(head, false).map_err(broken)?;
-        let response = response.await.map_err(broken)?;
+        let response = response.await.map_err(|error| {
+            // Of this tunnel alone (RFC 9113 §8.5): the proxy answers, if not kindly.
+            if error.is_reset() {
+                doubt.0 = None;
+            }
+            broken(error)
+        })?;
         doubt.0 = None;
         match response.status() {
             status if status.is_success() => Ok(Tunnel::new(response.into_body(), outgoing, self)),
@@ -191,6 +197,11 @@ fn request(proxy: &Proxy, host: &str, port: u16) -> Result<Request<()>, Error> {
     Ok(head)
 }
 
+/// Without the words of a GOAWAY: they may repeat ours.
 fn broken(error: h2::Error) -> Error {
-    failed(format!("its HTTP/2 session ended: {error}"))
+    match error.reason() {
+        Some(reason) if error.is_reset() => failed(format!("it reset the tunnel: {reason}")),
+        Some(reason) => failed(format!("its HTTP/2 session ended: {reason}")),
+        None => failed(format!("its HTTP/2 session ended: {error}")),
+    }
 }

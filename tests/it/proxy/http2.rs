@@ -45,6 +45,8 @@ struct Manner {
     status: Option<u16>,
     /// So many requests are never answered.
     ignores: usize,
+    /// This request, counted from 1, is reset.
+    resets: Option<usize>,
 }
 
 impl Proxy {
@@ -119,6 +121,9 @@ async fn tunnel(
     };
     if before <= manner.ignores {
         return std::future::pending().await;
+    }
+    if manner.resets == Some(before) {
+        return answer.send_reset(h2::Reason::CONNECT_ERROR);
     }
     let mut head = Response::new(());
     if let Some(status) = manner.status {
@@ -262,4 +267,24 @@ async fn the_proxy_is_checked_by_its_own_name_whatever_origins_are_called() {
     config.tls.server_name = Some("localhost".to_owned());
     let engine = engine(config, &proxy.url());
     get(&engine, &testbed.url("/bytes/1")).await.expect("one");
+}
+
+/// An origin that cannot be reached is no fault of the connection to the proxy.
+#[tokio::test]
+async fn a_tunnel_that_is_reset_leaves_the_connection_to_the_others() {
+    let manner = Manner {
+        resets: Some(2),
+        ..Manner::default()
+    };
+    let (testbed, proxy) = (testbed(), Proxy::start(manner).await);
+    let engine = engine(proxy.config(&testbed), &proxy.url());
+    let ask = |i| testbed.url_at(i, "/bytes/1");
+    get(&engine, &ask(0)).await.expect("one");
+    let error = get(&engine, &ask(1)).await.expect_err("reset");
+    assert!(
+        matches!(error, Error::Proxy { status: None, .. }),
+        "{error:?}"
+    );
+    get(&engine, &ask(2)).await.expect("another");
+    assert_eq!(proxy.accepted(), 1);
 }
