@@ -1,5 +1,6 @@
 //! What to fetch.
 
+mod debug;
 mod overrides;
 
 use std::net::IpAddr;
@@ -35,7 +36,7 @@ const MAX_HEADERS: usize = 8_192;
 /// assert!(Request::get("/feed").check().is_err());
 /// assert!(Request::get("http://a/").header("x", "1\r\ny: 2").check().is_err());
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     method: Method,
     target: Result<Target, Error>,

@@ -60,3 +60,16 @@ fn no_number_of_headers_makes_it_panic() {
 fn a_tunnel_is_refused() {
     assert!(Request::new(Method::CONNECT, "http://a/").check().is_err());
 }
+
+#[test]
+fn no_secret_is_shown() {
+    let mut request = Request::get("http://a/").header("x", "seen");
+    for name in ["authorization", "cookie", "proxy-authorization"] {
+        request = request.header(name, "s3cret");
+    }
+    let shown = format!("{request:?}");
+    assert!(
+        shown.contains("seen") && !shown.contains("s3cret"),
+        "{shown}"
+    );
+}
