@@ -15,6 +15,7 @@ pub(crate) mod flood;
 pub(crate) mod habit;
 pub(crate) mod health;
 pub(crate) mod jitter;
+pub(crate) mod lanes;
 pub(crate) mod limit;
 pub(crate) mod memory;
 pub(crate) mod names;

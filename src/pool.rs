@@ -226,7 +226,7 @@ impl Handler<Close> for Pool {
         self.is_closing = true;
         self.with.ledger.leave(self.with.shard);
         for (_, mut site) in self.sites.drain() {
-            for attempt in site.waiting.drain(..) {
+            for attempt in site.waiting.take_all() {
                 attempt.finish(Err(Error::Closed { sent: false }));
             }
         }

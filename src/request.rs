@@ -2,6 +2,7 @@
 
 mod debug;
 mod overrides;
+mod priority;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,10 +12,12 @@ use http::{Method, StatusCode, uri::Authority};
 
 pub(crate) use crate::request::overrides::Overrides;
 pub use crate::request::overrides::{MinRate, OnDataLoss, OnTooLarge, Redirects};
+pub(crate) use crate::request::priority::{PRIORITY, Priority};
 
 use crate::error::{Error, Part};
 use crate::event::Events;
 use crate::origin::{Egress, Origin, Protocols, Proxy, Target};
+use crate::request::priority::urgency_of;
 use crate::upload::Upload;
 
 /// Most header values of one request; servers refuse far fewer, and header maps have a limit too.
@@ -198,6 +201,16 @@ impl Request {
         self
     }
 
+    /// How urgent it is (RFC 9218): from 0, the most urgent, to 7, more counts as 7; and whether a
+    /// part of the response is of use by itself. The server is told in the field `Priority`, and the
+    /// more urgent leave the engine's queue for their origin first; after ten of them one of the
+    /// others does. Default: 3, and not; unless the request has a `Priority` of its own.
+    #[must_use]
+    pub fn priority(mut self, urgency: u8, incremental: bool) -> Self {
+        self.overrides.priority = Some(Priority::new(urgency, incremental));
+        self
+    }
+
     /// Who hears of the events of the fetch.
     #[must_use]
     pub fn events(mut self, events: impl Into<Events>) -> Self {
@@ -293,6 +306,12 @@ impl Request {
     #[must_use]
     pub fn listener(&self) -> &Events {
         &self.events
+    }
+
+    /// From 0, the most urgent, to 7.
+    pub(crate) fn urgency(&self) -> u8 {
+        let set = self.overrides.priority;
+        set.map_or_else(|| urgency_of(&self.headers), |priority| priority.urgency)
     }
 
     pub(crate) fn overrides(&self) -> Overrides {

@@ -85,7 +85,7 @@ impl Pool {
         let Some(site) = self.sites.get_mut(origin) else {
             return;
         };
-        let waiting = std::mem::take(&mut site.waiting);
+        let waiting = site.waiting.take_all();
         self.pending -= waiting.len();
         for attempt in waiting {
             attempt.finish(Err(error.clone()));
@@ -230,7 +230,7 @@ impl Pool {
         let lost = self
             .sites
             .get_mut(&id.origin)
-            .map(|s| s.cull(|a| a.shuns().is_some()));
+            .map(|s| s.waiting.cull(|a| a.shuns().is_some()));
         for attempt in lost.unwrap_or_default() {
             self.pending -= 1;
             attempt.finish(Err(error.clone()));

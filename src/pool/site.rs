@@ -1,11 +1,11 @@
 //! What a Pool keeps of one origin.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Phase};
 use crate::message::attempt::Attempt;
 use crate::policy::choice::of_two;
+use crate::policy::lanes::Lanes;
 use crate::pool::seat::Seat;
 
 /// Most PINGs are answered within this.
@@ -14,7 +14,7 @@ const PING_GRACE: Duration = Duration::from_millis(100);
 /// One origin: who waits, and the connections that serve it.
 #[derive(Default)]
 pub(crate) struct Site {
-    pub(crate) waiting: VecDeque<Attempt>,
+    pub(crate) waiting: Lanes<Attempt>,
     pub(crate) seats: Vec<Seat>,
     /// It waits for a place among the open sockets.
     pub(crate) is_wished: bool,
@@ -40,17 +40,13 @@ impl Site {
         Some(self.seats.swap_remove(place))
     }
 
-    /// Lets a fetch wait. One that comes back goes before those that came after it, or it might be
-    /// refused for ever while they are served.
+    /// Lets a fetch wait, among those as urgent. One that comes back goes before those that came
+    /// after it, or it might be refused for ever while they are served.
     pub(crate) fn queue(&mut self, attempt: Attempt) {
-        let accepted = attempt.watch().accepted();
-        let place = match attempt.number() {
-            1 => self.waiting.len(),
-            _ => self
-                .waiting
-                .partition_point(|a| a.watch().accepted() <= accepted),
-        };
-        self.waiting.insert(place, attempt);
+        let (accepted, is_new) = (attempt.watch().accepted(), attempt.number() == 1);
+        let urgency = attempt.request().urgency();
+        let goes_before = |other: &Attempt| is_new || other.watch().accepted() <= accepted;
+        self.waiting.insert(urgency, attempt, goes_before);
     }
 
     /// Whether a fetch could go out at once, if nobody waited.
@@ -159,16 +155,5 @@ impl Site {
         let freed = self.seats.iter().map(|seat| seat.vitals.freed.get());
         let freed = usize::try_from(freed.sum::<u64>()).unwrap_or(usize::MAX);
         self.waiting.len().saturating_sub(freed)
-    }
-
-    /// Takes out the waiting fetches that `is_lost` picks.
-    pub(crate) fn cull(&mut self, is_lost: impl Fn(&Attempt) -> bool) -> Vec<Attempt> {
-        // Nearly always nothing is lost: look before moving anything.
-        if !self.waiting.iter().any(&is_lost) {
-            return Vec::new();
-        }
-        let (lost, kept) = self.waiting.drain(..).partition::<Vec<_>, _>(is_lost);
-        self.waiting = kept.into();
-        lost
     }
 }

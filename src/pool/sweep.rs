@@ -32,7 +32,9 @@ impl Pool {
         let mut next = None;
         let mut shorter = Vec::new();
         for (origin, site) in &mut self.sites {
-            let lost = site.cull(|a| a.is_cancelled() || a.watch().overdue(now).is_some());
+            let lost = site
+                .waiting
+                .cull(|a| a.is_cancelled() || a.watch().overdue(now).is_some());
             self.pending -= lost.len();
             if !lost.is_empty() {
                 shorter.push(origin.clone());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::request::priority::Priority;
+
 /// Whether redirects are followed, and how far (RFC 9110 §15.4).
 ///
 /// `Authorization`, `Cookie`, `Proxy-Authorization` and `Host` go along only while scheme, host and
@@ -76,4 +78,5 @@ pub(crate) struct Overrides {
     pub(crate) redirects: Option<Redirects>,
     pub(crate) expects_continue: Option<Duration>,
     pub(crate) decodes: Option<bool>,
+    pub(crate) priority: Option<Priority>,
 }

@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
 use crate::decode::ACCEPT_ENCODING;
-use crate::request::Request;
+use crate::request::{PRIORITY, Priority, Request};
 
 /// Headers that are about one hop (RFC 9110 §7.6.1), or for a proxy alone. HTTP/2 takes them for malformed (RFC 9113
 /// §8.2.2); in HTTP/1.1 they are the session's own business.
@@ -45,6 +45,11 @@ pub(super) fn announce(
     if decodes && !is_asked {
         let known = HeaderValue::from_static(ACCEPT_ENCODING);
         headers.insert(header::ACCEPT_ENCODING, known);
+    }
+    if let Some(priority) = request.overrides().priority.and_then(Priority::field)
+        && !headers.contains_key(PRIORITY)
+    {
+        headers.insert(PRIORITY, priority);
     }
     if waits_for_word(request) {
         headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));

@@ -7,6 +7,7 @@ mod lifetimes;
 mod limits;
 mod many_origins;
 mod pressure;
+mod priority;
 mod view;
 
 use std::collections::VecDeque;
