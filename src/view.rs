@@ -1,6 +1,8 @@
 //! What the engine shows of itself: a [`Snapshot`] when asked, and each [`Change`] as it happens.
 
 mod histogram;
+mod outcomes;
+mod prometheus;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,8 @@ use tokio::sync::broadcast;
 
 pub use crate::policy::breaker::State as Breaker;
 pub use crate::view::histogram::Histogram;
+pub(crate) use crate::view::outcomes::Outcomes;
+pub use crate::view::outcomes::{Ended, Outcome};
 pub(crate) use crate::view::tally::Tally;
 
 use crate::error::{Error, ErrorCode};
@@ -185,6 +189,8 @@ pub struct Counters {
     pub suspects: u64,
     /// Empty DATA frames kept from the HTTP/2 layer, which would take them for an attack.
     pub empty_data: u64,
+    /// Fetches that have ended, by how.
+    pub outcomes: BTreeMap<Outcome, Ended>,
     /// How long requests waited for their place on a connection, dialling included.
     pub queue: Histogram,
 }

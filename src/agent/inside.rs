@@ -86,6 +86,7 @@ impl Inside {
             open_bodies: self.bytes.open(),
         };
         whole.counters.fetches = self.gate.entered();
+        whole.counters.outcomes = self.gate.outcomes.sum();
         self.tally.add_to(&mut whole.counters);
         for tally in &self.tallies {
             tally.add_to(&mut whole.counters);

@@ -282,7 +282,7 @@ impl Attempt {
     /// takes it.
     pub(crate) fn open(&mut self, response: OpenResponse) -> bool {
         self.home = None;
-        let caller = std::mem::replace(&mut self.inner_mut().caller, Caller::Nobody);
+        let caller = std::mem::replace(&mut self.inner_mut().caller, Caller::Given);
         caller.open(response)
     }
 

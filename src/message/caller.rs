@@ -12,6 +12,8 @@ use crate::response::{Failure, Response};
 pub(crate) enum Caller {
     /// Nobody wants it, or it has been given.
     Nobody,
+    /// It has the head already, and the body follows.
+    Given,
     /// It is wanted whole.
     Whole(oneshot::Sender<Result<Response, Failure>>),
     /// It is wanted as soon as there is a head.
@@ -22,7 +24,7 @@ impl Caller {
     /// Answers. A caller that is gone does not mind.
     pub(crate) fn answer(self, outcome: Result<Response, Failure>) {
         match self {
-            Self::Nobody => {}
+            Self::Nobody | Self::Given => {}
             Self::Whole(caller) => {
                 let _ = caller.send(outcome);
             }
@@ -36,14 +38,14 @@ impl Caller {
     pub(crate) fn open(self, response: OpenResponse) -> bool {
         match self {
             Self::AtHead(caller) => caller.send(Ok(response)).is_ok(),
-            Self::Nobody | Self::Whole(_) => false,
+            Self::Nobody | Self::Given | Self::Whole(_) => false,
         }
     }
 
     /// Whether it has stopped waiting.
     pub(crate) fn is_gone(&self) -> bool {
         match self {
-            Self::Nobody => false,
+            Self::Nobody | Self::Given => false,
             Self::Whole(caller) => caller.is_closed(),
             Self::AtHead(caller) => caller.is_closed(),
         }
@@ -52,7 +54,7 @@ impl Caller {
     /// Ready when it stops waiting.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Nobody => Poll::Pending,
+            Self::Nobody | Self::Given => Poll::Pending,
             Self::Whole(caller) => caller.poll_closed(cx),
             Self::AtHead(caller) => caller.poll_closed(cx),
         }

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::response::Receipt;
+use crate::view::{Outcome, Outcomes};
+
 /// Shared by an engine and all its Agents.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -13,6 +16,8 @@ pub(crate) struct Gate {
     inside: AtomicUsize,
     entered: AtomicU64,
     empty: Notify,
+    /// How those who were inside have ended.
+    pub(crate) outcomes: Outcomes,
 }
 
 /// One fetch inside; dropped after its answer.
@@ -74,6 +79,11 @@ impl Pass {
     /// Whether time has been called.
     pub(crate) fn is_over(&self) -> bool {
         self.0.is_over()
+    }
+
+    /// Counts how it has ended.
+    pub(crate) fn count(&self, outcome: Outcome, receipt: &Receipt) {
+        self.0.outcomes.count(outcome, receipt);
     }
 }
 

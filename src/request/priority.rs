@@ -48,11 +48,11 @@ pub(crate) fn urgency_of(headers: &HeaderMap) -> u8 {
     let Some(text) = headers.get(PRIORITY).and_then(|value| value.to_str().ok()) else {
         return DEFAULT;
     };
-    let named = text
+    let mut named = text
         .split(',')
         .filter_map(|member| member.trim().strip_prefix("u="));
     let urgency = named
-        .last()
+        .next_back()
         .and_then(|value| value.split(';').next()?.trim().parse().ok());
     urgency
         .filter(|urgency| *urgency <= LAST)

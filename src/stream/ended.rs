@@ -1,8 +1,11 @@
 //! How a fetch ends on its stream.
 
+use http::StatusCode;
+
 use crate::body::{End, Inlet};
 use crate::error::Error;
 use crate::message::attempt::Attempt;
+use crate::origin::Protocol;
 use crate::response::Response;
 
 /// What a fetch has come to on this stream.
@@ -19,6 +22,7 @@ pub(super) enum Ended {
         /// Kept to the end, for it counts as a fetch in flight.
         attempt: Attempt,
         inlet: Inlet,
+        head: (StatusCode, Protocol),
         end: End,
     },
 }
@@ -45,8 +49,10 @@ impl Ended {
             Self::Piped {
                 attempt,
                 inlet,
+                head,
                 end,
             } => {
+                attempt.count_body(head, &end, inlet.is_left());
                 inlet.end(end);
                 drop(attempt);
             }

@@ -166,6 +166,7 @@ impl Receiving {
         Ended::Piped {
             attempt: self.work.attempt,
             inlet,
+            head: (head.status, head.protocol),
             end: End {
                 trailers,
                 receipt: self.account,

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use http::{Method, StatusCode};
 
 use crate::accept;
 use crate::exit::EXIT_CODES;
+use crate::metrics;
 use crate::parse::{self, HeaderFlag};
 use crate::reach::Reach;
 use crate::secure::Secure;
@@ -235,6 +237,13 @@ pub(crate) struct Shared {
     /// No progress bar, no summary, and no messages about fetches that fail
     #[arg(short, long)]
     pub(crate) silent: bool,
+    /// Serve counters to Prometheus at http://ADDR/metrics while it runs; a bare port is one of
+    /// 127.0.0.1
+    #[arg(long, value_name = "ADDR", value_parser = metrics::address, help_heading = "Metrics")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Count for each origin in use apart, too
+    #[arg(long, requires = "metrics_listen", help_heading = "Metrics")]
+    pub(crate) metrics_per_origin: bool,
     #[command(flatten)]
     pub(crate) reach: Reach,
     #[command(flatten)]

@@ -16,6 +16,7 @@ use crate::args::FetchArgs;
 use crate::exit::{Exit, Failure, is_standard, say};
 use crate::input::{self, Fault, Line};
 use crate::limit::Limited;
+use crate::metrics;
 use crate::options::{self, Refused, Template};
 use crate::output::{Bodies, Sink, Writer};
 use crate::progress::Progress;
@@ -53,6 +54,9 @@ pub(crate) async fn fetch(args: FetchArgs) -> Result<Exit, Failure> {
         args.tuning.eviction.unwrap_or_default(),
     )?;
 
+    let shared = &args.shared;
+    let (listen, per_origin) = (shared.metrics_listen, shared.metrics_per_origin);
+    let _metrics = metrics::serve(listen, per_origin, shared.silent, &engine).await?;
     let (mut tally, mut progress) = (Tally::start(), progress);
     let look = |_: &Job, result: &_| {
         progress.count(tally.count(result));

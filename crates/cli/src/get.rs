@@ -11,6 +11,7 @@ use http::{Method, StatusCode};
 
 use crate::args::GetArgs;
 use crate::exit::{Exit, Failure, is_standard, say};
+use crate::metrics;
 use crate::options::{self, Template};
 use crate::pace::Pace;
 use crate::progress::Transferred;
@@ -53,6 +54,9 @@ async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
         .arbiters(1)
         .start()
         .map_err(Failure::start)?;
+    let shared = &args.shared;
+    let (listen, per_origin) = (shared.metrics_listen, shared.metrics_per_origin);
+    let _metrics = metrics::serve(listen, per_origin, shared.silent, &engine).await?;
     let ended = transfer(&engine, request, &args, &template, &target).await;
     // Nothing is left to finish; this only says goodbye to the server.
     engine.shutdown(GOODBYE).await;

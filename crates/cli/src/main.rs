@@ -8,6 +8,7 @@ mod fetch;
 mod get;
 mod input;
 mod limit;
+mod metrics;
 mod options;
 mod output;
 mod pace;

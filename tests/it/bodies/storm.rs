@@ -104,6 +104,16 @@ async fn ten_thousand_that_are_given_up_leave_nothing_behind() {
     let quiet = tokio::time::timeout(Duration::from_secs(30), quiet).await;
     let snapshot = quiet.expect("something is left");
     assert_eq!(snapshot.bytes.open_bodies, 0);
+    // Each is counted, and once.
+    let ended = &snapshot.counters.outcomes;
+    assert!(
+        ended
+            .keys()
+            .all(|outcome| outcome.error == Some("cancelled")),
+        "{ended:?}"
+    );
+    let count: u64 = ended.values().map(|ended| ended.took.count()).sum();
+    assert_eq!(count, snapshot.counters.fetches);
     engine.shutdown(Duration::from_secs(5)).await;
     over.send_replace(true);
     let books = server.await.expect("no panic");

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Instant;
@@ -272,4 +272,63 @@ fn who_has_read_enough_ends_it_without_a_word() {
         text(&cut.stderr)
     );
     assert!(!fs::read(&path).expect("what came").is_empty());
+}
+
+#[test]
+fn what_is_counted_can_be_scraped_while_it_runs_and_agrees() {
+    let testbed = testbed();
+    let mut child = gannet(&[
+        "fetch",
+        "-k",
+        "-i",
+        "-",
+        "--metrics-listen",
+        "0",
+        "--metrics-per-origin",
+    ])
+    .stdin(Stdio::piped())
+    .spawn()
+    .expect("it runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    let mut rows = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut told = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let line = told.next().expect("a line").expect("text");
+    let url = line
+        .strip_prefix("gannet: metrics at ")
+        .expect("an address");
+    for _ in 0..7 {
+        writeln!(stdin, "{}", testbed.url("/bytes/1000")).expect("it reads");
+    }
+    writeln!(stdin, "{}", testbed.url("/status/404")).expect("it reads");
+    for _ in 0..8 {
+        rows.next().expect("a row").expect("text");
+    }
+    let scraped = text(&run(&["get", "-f", url]).stdout);
+    let series = |name: &str| {
+        let line = scraped.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("no {name} in {scraped}"));
+        line.rsplit(' ').next().expect("a value").to_owned()
+    };
+    let count = |status| {
+        series(&format!(
+            "http_client_request_duration_seconds_count{{http_request_method=\"GET\",http_response_status_code=\"{status}\""
+        ))
+    };
+    assert_eq!((count(200), count(404)), ("7".to_owned(), "1".to_owned()));
+    assert_eq!(
+        series("gannet_handshakes_total"),
+        testbed.books().connections.to_string()
+    );
+    assert_eq!(series("gannet_origin_waiting_fetches{origin="), "0");
+    drop(stdin);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let port = url
+        .trim_end_matches("/metrics")
+        .rsplit(':')
+        .next()
+        .expect("a port");
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let refused = run(&["get", "-k", "--metrics-listen", &address, &testbed.url("/")]);
+    assert!(text(&refused.stderr).contains("cannot listen on"), "{port}");
 }
