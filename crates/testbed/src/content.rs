@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn verify_refuses_what_has_no_derived_body() {
-        for path in ["", "/", "/echo", "/bytes", "/bytes/x", "/bytes/1073741825"] {
+        for path in ["", "/", "/echo", "/bytes", "/bytes/x", "/bytes/17179869185"] {
             assert!(!verify(path, b""), "{path}");
         }
     }

@@ -34,7 +34,7 @@ async fn all_routes_over_http2_and_tls() {
     let books = testbed.books();
     assert_eq!((books.connections, books.open, books.handshakes), (1, 1, 1));
     assert_eq!((books.streams_open, books.cancelled), (0, 0), "{books:?}");
-    assert_eq!(books.received_bytes, 500_000);
+    assert_eq!(books.received_bytes, 1_000_000);
 }
 
 #[tokio::test]

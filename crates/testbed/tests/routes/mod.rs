@@ -94,6 +94,8 @@ async fn echo_routes(client: &Client) {
         let fetched = client.fetch(method.clone(), "/echo", body.clone()).await;
         assert_eq!(fetched.body, body);
         assert_eq!(fetched.header("x-method"), method.as_str());
+        let told = client.fetch(method, "/sink", body.clone()).await;
+        assert_eq!(told.text(), format!("{len} {}\n", sha256_hex(&body)));
     }
     let fetched = client.get("/headers?q=1").await;
     let json: serde_json::Value = serde_json::from_slice(&fetched.body).expect("JSON");
@@ -109,7 +111,7 @@ async fn refusals(client: &Client) {
     for (path, status) in [
         ("/none", 404),
         ("/tree/5/5", 404),
-        ("/bytes/1073741825", 400),
+        ("/bytes/17179869185", 400),
         ("/bytes/x", 400),
         ("/delay/x/bytes/1", 400),
         ("/drip/100001/0", 400),
