@@ -2,7 +2,7 @@
 //!
 //! No function takes a URL, a header or a body, so no secret can reach a log.
 
-use slog::{Logger, debug, error, info};
+use slog::{Logger, debug, error, info, o};
 
 use crate::error::Error;
 use crate::origin::Origin;
@@ -12,6 +12,11 @@ use crate::view::Reason;
 /// A logger that drops everything: what an engine has unless it is given one.
 pub(crate) fn discard() -> Logger {
     Logger::root(slog::Discard, slog::o!())
+}
+
+/// One of its own for an actor, which every record of it names.
+pub(crate) fn of_actor(log: &Logger, actor: &'static str) -> Logger {
+    log.new(o!("actor" => actor))
 }
 
 pub(crate) fn started(log: &Logger, arbiters: usize, max_connections: usize) {
@@ -46,8 +51,12 @@ pub(crate) fn retrying(log: &Logger, origin: &Origin, attempt: u32, kind: &str) 
     debug!(log, "retrying"; "origin" => %origin, "attempt" => attempt, "kind" => kind);
 }
 
-pub(crate) fn actor_ended(log: &Logger, actor: &'static str) {
-    error!(log, "actor ended unexpectedly"; "actor" => actor);
+pub(crate) fn flooded(log: &Logger, origin: &Origin, connection: u64) {
+    info!(log, "flooded"; "origin" => %origin, "connection" => connection);
+}
+
+pub(crate) fn actor_ended(log: &Logger, ended: &'static str) {
+    error!(log, "actor ended unexpectedly"; "ended" => ended);
 }
 
 fn micros(duration: std::time::Duration) -> u64 {

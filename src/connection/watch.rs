@@ -7,6 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
 use crate::clock::now;
 use crate::connection::{Connection, State};
 use crate::error::{Ailment, Error, ErrorCode};
+use crate::log;
 use crate::message::News;
 use crate::policy::flood::{self, Flood, Traffic};
 use crate::policy::health::{Facts, Health, Limits, Verdict};
@@ -96,6 +97,8 @@ impl Connection {
             };
             let limit = self.with.config.max_idle_frames;
             if self.watch.flood.weigh(traffic, limit, now) == flood::Verdict::Flooded {
+                let id = &self.with.id;
+                log::flooded(&self.with.log, &id.origin, id.serial);
                 return self.kill(Reason::Fault, flooded(), ctx);
             }
             if self.watch.health.is_suspect() {

@@ -55,7 +55,7 @@ impl With {
         agent::With {
             config: Arc::clone(&self.config),
             inside: Arc::clone(&self.inside),
-            log: self.log.clone(),
+            log: log::of_actor(&self.log, "agent"),
             supervisor: None,
             keep: None,
         }
@@ -83,7 +83,7 @@ impl Shard {
             config: Arc::clone(&self.with.config),
             dialer: Arc::clone(&self.with.dialer),
             ledger: Arc::clone(&self.with.inside.ledger),
-            log: self.with.log.clone(),
+            log: log::of_actor(&self.with.log, "pool"),
             tally: self.with.inside.tally_of(self.with.shard),
             bytes: Arc::clone(&self.with.inside.bytes),
             changes: self.with.changes.clone(),

@@ -9,6 +9,7 @@ use actix::{Actor, AsyncContext, Context};
 use crate::clock::now;
 use crate::connection::{Connection, Setup};
 use crate::error::Error;
+use crate::log;
 use crate::message::vitals::Vitals;
 use crate::message::{ConnectionId, Permit};
 use crate::origin::Origin;
@@ -109,7 +110,7 @@ impl Pool {
             protocols: record.protocols(origin, &config, now),
             config,
             dialer: Arc::clone(&self.with.dialer),
-            log: self.with.log.clone(),
+            log: log::of_actor(&self.with.log, "connection"),
             tally: Arc::clone(&self.with.tally),
             bytes: Arc::clone(&self.with.bytes),
             owner: ctx.address().downgrade().recipient(),

@@ -7,6 +7,7 @@ mod faults;
 mod fetch;
 mod http1;
 mod limits;
+mod logs;
 mod names;
 mod peer;
 mod pool;
