@@ -150,13 +150,12 @@ pub(crate) fn end(receipt: &Receipt, trailers: Option<&HeaderMap>) -> Result<Str
     if receipt.decoded {
         writeln!(text, "* decoded to {} bytes", receipt.body_bytes)?;
     }
-    write!(
-        text,
-        "* {} bytes, attempt {}: stream after {}, ",
-        receipt.wire_bytes,
-        receipt.attempts,
-        Millis(receipt.queued),
-    )?;
+    let (bytes, attempt) = (receipt.wire_bytes, receipt.attempts);
+    write!(text, "* {bytes} bytes, attempt {attempt}: ")?;
+    match receipt.stream {
+        Some(_) => write!(text, "stream after {}, ", Millis(receipt.queued))?,
+        None => text.push_str("no stream, "),
+    }
     if let Some(first_byte) = receipt.first_byte {
         write!(text, "head after {}, ", Millis(first_byte))?;
     }
