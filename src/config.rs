@@ -7,6 +7,7 @@
 //! | response bytes held | `bodies.budget` + `max_body`; a buffer in the making may take twice its bytes |
 //! | fetches waiting for a connection | arbiters × `max_pending` |
 //! | TLS sessions kept | `tls.sessions`, at about 5 KiB each, or 200 KiB of a hostile server |
+//! | pushed responses kept | arbiters × `bodies.pushes.kept`, within the byte budget |
 //! | origins remembered | arbiters × `max_origins`, at about 300 bytes each |
 //! | time of one fetch | `deadline` |
 //! | time a dead connection is used | `silence_timeout`; it is closed `ping_timeout` later |
@@ -19,6 +20,7 @@ mod noproxy;
 mod place;
 mod protocols;
 mod proxy;
+mod pushes;
 mod tls;
 
 use std::net::IpAddr;
@@ -34,6 +36,7 @@ pub use crate::config::noproxy::NoProxy;
 pub use crate::config::place::{ConnectTo, FixedAddresses};
 pub use crate::config::protocols::PriorKnowledge;
 pub use crate::config::proxy::ProxyRules;
+pub use crate::config::pushes::Pushes;
 pub use crate::config::tls::{CertificateDer, Identity, TlsConfig, TlsVersion, Trust};
 
 use crate::event::Events;

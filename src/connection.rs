@@ -9,6 +9,7 @@
 
 mod driving;
 mod farewell;
+mod opening;
 mod watch;
 mod windows;
 
@@ -27,17 +28,19 @@ use crate::body::ByteBudget;
 use crate::clock::now;
 use crate::config::Config;
 use crate::connection::driving::Driving;
+use crate::connection::opening::{Opened, open};
 use crate::connection::watch::Watch;
 use crate::connection::windows::Windows;
 use crate::error::{Error, ErrorCode};
 use crate::log;
 use crate::message::attempt::Attempt;
+use crate::message::pushed::Pushed;
 use crate::message::vitals::Vitals;
 use crate::message::{
     Close, ConnectionEvent, ConnectionId, Finish, GoAway, News, Permit, StreamDone,
 };
 use crate::net::Dialer;
-use crate::origin::{Origin, Protocols};
+use crate::origin::Protocols;
 use crate::response::Peer;
 use crate::session::{self, Known, Session, Step};
 use crate::stream::{Stream, Work};
@@ -77,6 +80,8 @@ pub(crate) struct Setup {
     pub(crate) tally: Arc<Tally>,
     pub(crate) bytes: Arc<ByteBudget>,
     pub(crate) owner: WeakRecipient<ConnectionEvent>,
+    /// Keeps what the server pushes, where it may.
+    pub(crate) pool: Option<WeakRecipient<Pushed>>,
     pub(crate) vitals: Rc<Vitals>,
     /// What to offer to the server.
     pub(crate) protocols: Protocols,
@@ -235,34 +240,6 @@ impl Connection {
     }
 }
 
-/// A session, ready for requests, and who is at its other end.
-struct Opened {
-    session: session::Opened,
-    peer: Peer,
-}
-
-async fn open(
-    dialer: Arc<Dialer>,
-    config: Arc<Config>,
-    origin: Origin,
-    protocols: Protocols,
-    initial_streams: usize,
-    vitals: Rc<Vitals>,
-) -> Result<Opened, Error> {
-    let opening = async {
-        let dialed = dialer.dial(&origin, protocols, Rc::clone(&vitals)).await?;
-        let (mut peer, started) = (dialed.peer.clone(), dialed.started);
-        let session = session::open(dialed, &config, initial_streams, vitals).await?;
-        peer.dial.total = now().saturating_duration_since(started);
-        Ok(Opened { session, peer })
-    };
-    let after = config.connect_timeout;
-    match tokio::time::timeout(after, opening).await {
-        Ok(opened) => opened,
-        Err(_) => Err(Error::ConnectTimeout { after }),
-    }
-}
-
 impl Actor for Connection {
     type Context = Context<Self>;
 
@@ -327,6 +304,8 @@ impl Handler<Attempt> for Connection {
             peer: Arc::clone(peer),
             connection: self.with.id.serial,
             reused: self.started > 1,
+            pool: self.with.pool.clone(),
+            pushed: None,
         };
         let stream = Stream::new(self.started, work, ctx.address().downgrade().recipient());
         self.streams.insert(self.started, stream.start());

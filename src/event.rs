@@ -91,9 +91,10 @@ pub trait EventHandler: Send + Sync {
     /// The stream was reset (RFC 9113 §6.4).
     fn stream_reset(&self, on: &On<'_>, code: ErrorCode, by_server: bool) {}
 
-    /// The server promises a response to a request that was not made (RFC 9113 §8.4). Whether it is
-    /// taken: no other is sent. Asked only where
-    /// pushes are allowed at all.
+    /// The server promises a response to a request that was not made (RFC 9113 §8.4), along with the
+    /// one that `on` names. Whether it is taken: if nobody does, it is refused. Asked only where
+    /// [pushes](crate::config::Bodies::pushes) are allowed, and of what is safe (`GET`, `HEAD`) and the
+    /// server's own. What else is heard of it is heard by the same handlers, under its own URL.
     fn push_promised(&self, on: &On<'_>, promised: &Target, headers: &HeaderMap) -> bool {
         false
     }

@@ -9,6 +9,7 @@
 //! | `Failed` | whoever held the attempt → Agent | it came to nothing: retry or tell the caller |
 //! | `ConnectionEvent` | Connection → Pool | room, freed, suspect, recovered, draining, closed |
 //! | `StreamDone` | Stream → Connection | the stream is off the session, and how it ended |
+//! | `Pushed` | Stream → Pool | what the server promises is on its way, here, or lost |
 //! | `Granted` | ledger of sockets → Pool | the place you waited for |
 //! | `Displace` | ledger of sockets → Pool | this connection is to make room for another origin |
 //! | `Close` | Shard → Pool → Connection → Stream | take nothing new, finish, say GOAWAY, close |
@@ -26,6 +27,7 @@
 pub(crate) mod attempt;
 pub(crate) mod caller;
 pub(crate) mod gate;
+pub(crate) mod pushed;
 pub(crate) mod vitals;
 
 use std::fmt;

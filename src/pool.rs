@@ -8,6 +8,7 @@ mod dial;
 mod events;
 mod inspect;
 mod ledger;
+mod pushes;
 mod record;
 mod routes;
 mod seat;
@@ -38,6 +39,7 @@ use crate::policy::admission::{Admit, Facts, admit};
 use crate::policy::memory::Memory;
 use crate::pool::agenda::Agenda;
 use crate::pool::ledger::Reach;
+use crate::pool::pushes::Pushes;
 use crate::pool::record::Record;
 use crate::pool::seat::{Held, Seat};
 use crate::pool::site::Site;
@@ -53,6 +55,7 @@ pub(crate) struct Pool {
     memory: Memory<Origin, Record>,
     /// Fetches waiting, over all sites.
     pending: usize,
+    pushes: Pushes,
     agenda: Agenda,
     /// When the queues are next looked through.
     sweep: Option<(Instant, SpawnHandle)>,
@@ -79,6 +82,7 @@ impl Pool {
     pub(crate) fn new(with: With) -> Self {
         Self {
             memory: Memory::new(with.config.max_origins),
+            pushes: pushes::empty(&with.config),
             with,
             sites: HashMap::new(),
             connections: HashMap::new(),
@@ -154,6 +158,19 @@ impl Handler<Attempt> for Pool {
     type Result = ();
 
     fn handle(&mut self, attempt: Attempt, ctx: &mut Self::Context) {
+        let attempt = match self.pushes.is_empty() {
+            true => Some(attempt),
+            false => self.try_pushes(attempt, ctx),
+        };
+        if let Some(attempt) = attempt {
+            self.receive(attempt, ctx);
+        }
+    }
+}
+
+impl Pool {
+    /// Takes a fetch in that is to go out, if there is room for it.
+    fn receive(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
         if self.is_closing {
             return attempt.finish(Err(Error::Closed { sent: false }));
         }
@@ -231,6 +248,7 @@ impl Handler<Close> for Pool {
             }
         }
         self.pending = 0;
+        self.close_pushes();
         for held in self.connections.values() {
             held.address.do_send(close);
         }

@@ -156,6 +156,9 @@ pub struct Receipt {
     pub sent_bytes: u64,
     /// Why the body is not all that the server had to send, if it is not.
     pub cut: Option<Cut>,
+    /// Whether the server had pushed the response before it was asked for. What else stands here
+    /// is then how it came, but for `queued` and `done`.
+    pub pushed: bool,
     /// The other end of the connection, if there was one.
     pub peer: Option<Arc<Peer>>,
 }

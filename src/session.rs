@@ -72,6 +72,14 @@ pub(crate) enum Coming {
     Head(Head),
 }
 
+/// A response that the server promises to a request that was not made.
+pub(crate) struct Promise {
+    /// The request.
+    pub(crate) head: http::Request<()>,
+    /// Dropping it refuses the promise.
+    pub(crate) exchange: Exchange,
+}
+
 /// How far the sending of a request's body has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Uploaded {
@@ -110,7 +118,7 @@ pub(crate) async fn open(
     initial_streams: usize,
     vitals: Rc<Vitals>,
 ) -> Result<Opened, Error> {
-    let known = Rc::new(Known::new(vitals, config.bodies.decode));
+    let known = Rc::new(Known::new(vitals, &config.bodies));
     match dialed.protocol {
         Protocol::Http2 => http2::open(dialed.io, config, initial_streams, known).await,
         Protocol::Http10 | Protocol::Http11 => {
@@ -222,6 +230,14 @@ impl Exchange {
         match self {
             Self::Http1(_) => None,
             Self::Http2(exchange) => exchange.granted(),
+        }
+    }
+
+    /// What the server promises along with the response; pending, too, where it may not.
+    pub(crate) fn poll_promise(&mut self, cx: &mut Context<'_>) -> Poll<Promise> {
+        match self {
+            Self::Http1(_) => Poll::Pending,
+            Self::Http2(exchange) => exchange.poll_promise(cx),
         }
     }
 

@@ -21,9 +21,10 @@ use crate::body::ByteBudget;
 use crate::config::Config;
 use crate::error::{Error, Phase};
 use crate::message::attempt::Attempt;
+use crate::message::pushed::Pushed;
 use crate::message::{Close, Finish, StreamDone};
 use crate::response::Peer;
-use crate::session::Session;
+use crate::session::{Exchange, Session};
 use crate::stream::ended::Ended;
 use crate::stream::receiving::Receiving;
 use crate::view::Tally;
@@ -49,6 +50,10 @@ pub(crate) struct Work {
     pub(crate) connection: u64,
     /// Whether an earlier stream used the connection.
     pub(crate) reused: bool,
+    /// Keeps what the server pushes, where it may.
+    pub(crate) pool: Option<WeakRecipient<Pushed>>,
+    /// The response, where it was not asked for.
+    pub(crate) pushed: Option<Exchange>,
 }
 
 impl Stream {
@@ -58,6 +63,15 @@ impl Stream {
             number,
             work: Some(work),
             owner: Some(owner),
+        }
+    }
+
+    /// Of a response that the server pushes, which has no slot on the connection.
+    fn pushed(work: Work) -> Self {
+        Self {
+            number: 0,
+            work: Some(work),
+            owner: None,
         }
     }
 
@@ -108,9 +122,12 @@ impl Handler<Close> for Stream {
 
 impl Work {
     async fn run(mut self) -> Ended {
-        let sending = self
-            .session
-            .send(self.attempt.request(), self.attempt.target());
+        let sending = match self.pushed.take() {
+            Some(exchange) => Ok(exchange),
+            None => self
+                .session
+                .send(self.attempt.request(), self.attempt.target()),
+        };
         match sending {
             Ok(exchange) => Receiving::new(self, exchange).run().await,
             Err(error) => Ended::Answered {

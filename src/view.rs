@@ -189,6 +189,12 @@ pub struct Counters {
     pub suspects: u64,
     /// Empty DATA frames kept from the HTTP/2 layer, which would take them for an attack.
     pub empty_data: u64,
+    /// Responses that servers have promised unasked.
+    pub promises: u64,
+    /// Of these, those that were taken.
+    pub pushes: u64,
+    /// Fetches answered with one.
+    pub pushes_used: u64,
     /// Fetches that have ended, by how.
     pub outcomes: BTreeMap<Outcome, Ended>,
     /// How long requests waited for their place on a connection, dialling included.

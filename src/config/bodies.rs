@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::pushes::Pushes;
 use crate::request::{MinRate, OnDataLoss, OnTooLarge};
 
 /// What holds for bodies, both ways; [`Config::bodies`](crate::Config::bodies).
@@ -50,6 +51,9 @@ pub struct Bodies {
     /// Most decoded bytes for each byte that came, once there are 4 MiB of them. Default 250: pages
     /// stay far below 100, bombs reach 1,000 in gzip and far more in the others.
     pub max_expansion: u64,
+    /// Whether servers may push responses that were not asked for, and what holds for these. Default:
+    /// they may not (`SETTINGS_ENABLE_PUSH`); few can, and a crawler asks for what it wants.
+    pub pushes: Option<Pushes>,
 }
 
 impl Default for Bodies {
@@ -67,6 +71,7 @@ impl Default for Bodies {
             keep_raw: false,
             max_decoded: 128 << 20,
             max_expansion: 250,
+            pushes: None,
         }
     }
 }

@@ -123,6 +123,19 @@ impl Attempt {
         })
     }
 
+    /// For what the server promises along with this one. It is not repeated, and nobody waits for
+    /// it to leave the engine.
+    pub(crate) fn beside(
+        &self,
+        request: Request,
+        caller: Caller,
+        now: Instant,
+        config: &Config,
+    ) -> Result<Self, Error> {
+        let pass = self.inner().pass.beside();
+        Self::new(Arc::new(request), caller, now, config, pass).map_err(|(_, error)| error)
+    }
+
     /// Sets out for the next attempt, to be returned to `home` if it fails.
     pub(crate) fn set_out(&mut self, home: Recipient<Failed>, now: Instant, config: &Config) {
         let fetch = self.inner_mut();
@@ -275,6 +288,11 @@ impl Attempt {
     /// Whether the caller wants the response as soon as there is a head.
     pub(crate) fn is_wanted_at_head(&self) -> bool {
         matches!(self.inner().caller, Caller::AtHead(_))
+    }
+
+    /// Whether it is for a response that the server pushes.
+    pub(crate) fn is_for_the_pool(&self) -> bool {
+        matches!(self.inner().caller, Caller::Pool(_))
     }
 
     /// Answers with a response whose body is yet to come. From here on nothing is repeated, and

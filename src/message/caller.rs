@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 
 use crate::body::OpenResponse;
+use crate::message::pushed::Awaited;
 use crate::response::{Failure, Response};
 
 /// Where the answer goes.
@@ -18,6 +19,8 @@ pub(crate) enum Caller {
     Whole(oneshot::Sender<Result<Response, Failure>>),
     /// It is wanted as soon as there is a head.
     AtHead(oneshot::Sender<Result<OpenResponse, Failure>>),
+    /// The server promised it, and the Pool keeps it.
+    Pool(Awaited),
 }
 
 impl Caller {
@@ -31,6 +34,7 @@ impl Caller {
             Self::AtHead(caller) => {
                 let _ = caller.send(outcome.map(OpenResponse::from));
             }
+            Self::Pool(awaited) => awaited.end(outcome),
         }
     }
 
@@ -38,14 +42,14 @@ impl Caller {
     pub(crate) fn open(self, response: OpenResponse) -> bool {
         match self {
             Self::AtHead(caller) => caller.send(Ok(response)).is_ok(),
-            Self::Nobody | Self::Given | Self::Whole(_) => false,
+            Self::Nobody | Self::Given | Self::Whole(_) | Self::Pool(_) => false,
         }
     }
 
     /// Whether it has stopped waiting.
     pub(crate) fn is_gone(&self) -> bool {
         match self {
-            Self::Nobody | Self::Given => false,
+            Self::Nobody | Self::Given | Self::Pool(_) => false,
             Self::Whole(caller) => caller.is_closed(),
             Self::AtHead(caller) => caller.is_closed(),
         }
@@ -54,7 +58,7 @@ impl Caller {
     /// Ready when it stops waiting.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Nobody | Self::Given => Poll::Pending,
+            Self::Nobody | Self::Given | Self::Pool(_) => Poll::Pending,
             Self::Whole(caller) => caller.poll_closed(cx),
             Self::AtHead(caller) => caller.poll_closed(cx),
         }

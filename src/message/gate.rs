@@ -22,14 +22,20 @@ pub(crate) struct Gate {
 
 /// One fetch inside; dropped after its answer.
 #[derive(Debug)]
-pub(crate) struct Pass(Arc<Gate>);
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
+    is_counted: bool,
+}
 
 impl Gate {
     /// Lets a fetch in, unless the gate is shut.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Pass> {
         // Counted before the look at `shut`: `shut` then either sees this fetch or turns it away.
         self.inside.fetch_add(1, Ordering::SeqCst);
-        let pass = Pass(Arc::clone(self));
+        let pass = Pass {
+            gate: Arc::clone(self),
+            is_counted: true,
+        };
         if self.shut.load(Ordering::SeqCst) {
             return None;
         }
@@ -78,20 +84,31 @@ impl Gate {
 impl Pass {
     /// Whether time has been called.
     pub(crate) fn is_over(&self) -> bool {
-        self.0.is_over()
+        self.gate.is_over()
+    }
+
+    /// One that is not counted: nobody waits until it is gone.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            gate: Arc::clone(&self.gate),
+            is_counted: false,
+        }
     }
 
     /// Counts how it has ended.
     pub(crate) fn count(&self, outcome: Outcome, receipt: &Receipt) {
-        self.0.outcomes.count(outcome, receipt);
+        self.gate.outcomes.count(outcome, receipt);
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let before = self.0.inside.fetch_sub(1, Ordering::SeqCst);
-        if before == 1 && self.0.shut.load(Ordering::SeqCst) {
-            self.0.empty.notify_waiters();
+        if !self.is_counted {
+            return;
+        }
+        let before = self.gate.inside.fetch_sub(1, Ordering::SeqCst);
+        if before == 1 && self.gate.shut.load(Ordering::SeqCst) {
+            self.gate.empty.notify_waiters();
         }
     }
 }

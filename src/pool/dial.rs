@@ -100,6 +100,7 @@ impl Pool {
         let vitals = Rc::<Vitals>::default();
         let slots = Slots::new(record.ceiling(&config, now), 0);
         let is_paced = record.pace.ceiling(now).is_some();
+        let may_push = config.bodies.pushes.is_some();
         let address = Connection::new(Setup {
             id: ConnectionId {
                 origin: origin.clone(),
@@ -114,6 +115,7 @@ impl Pool {
             tally: Arc::clone(&self.with.tally),
             bytes: Arc::clone(&self.with.bytes),
             owner: ctx.address().downgrade().recipient(),
+            pool: may_push.then(|| ctx.address().downgrade().recipient()),
             vitals: Rc::clone(&vitals),
         })
         .start();

@@ -32,7 +32,7 @@ impl Pool {
 
     fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot {
-            waiting: self.pending,
+            waiting: self.pending + self.pushes.waiting().count(),
             connections: self.connections.iter().map(|c| self.view(c)).collect(),
             origins: self.sites.iter().map(|s| self.view_origin(s)).collect(),
             origins_remembered: self.memory.len(),

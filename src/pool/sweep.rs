@@ -31,6 +31,7 @@ impl Pool {
         self.swept = Some(now);
         let mut next = None;
         let mut shorter = Vec::new();
+        self.sweep_pushes();
         for (origin, site) in &mut self.sites {
             let lost = site
                 .waiting
@@ -51,7 +52,9 @@ impl Pool {
         for origin in shorter {
             self.serve(&origin, ctx);
         }
-        if self.pending > 0 {
+        let due = self.pushes.waiting().filter_map(|a| a.watch().due()).min();
+        next = next.into_iter().chain(due).min();
+        if self.pending > 0 || self.pushes.waiting().next().is_some() {
             self.arm_sweep(next, ctx);
         }
     }

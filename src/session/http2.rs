@@ -69,8 +69,11 @@ pub(super) async fn open(
 ) -> Result<Opened, Error> {
     let io = Tap::new(LastWord::new(io), Rc::clone(&known.sight));
     let mut builder = h2::client::Builder::new();
+    if let Some(pushes) = &config.bodies.pushes {
+        builder.max_concurrent_streams(pushes.at_once);
+    }
     builder
-        .enable_push(false)
+        .enable_push(config.bodies.pushes.is_some())
         .initial_max_send_streams(initial_streams)
         .initial_window_size(config.stream_window.min(i32::MAX as u32))
         .initial_connection_window_size(config.connection_window.min(i32::MAX as u32))
@@ -166,12 +169,13 @@ impl Session {
     pub(super) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
         let source = (!request.payload().is_empty()).then(|| request.payload().source());
         let head = head_of(request, target, source.as_ref(), self.known.decodes)?;
-        let (response, stream) = self
+        let (mut response, stream) = self
             .h2
             .send_request(head, source.is_none())
             .map_err(|e| error_of(e, false))?;
         Ok(Exchange {
             stream: response.stream_id().as_u32(),
+            promises: self.known.takes_pushes.then(|| response.push_promises()),
             known: Rc::clone(&self.known),
             is_over: false,
             upload: source.map(|source| {

@@ -6,6 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::config::Bodies;
 use crate::error::{Error, ErrorCode};
 use crate::message::GoAway;
 use crate::message::vitals::Vitals;
@@ -22,6 +23,8 @@ pub(crate) struct Known {
     pub(crate) vitals: Rc<Vitals>,
     /// Whether bodies are decoded unless a request says otherwise.
     pub(super) decodes: bool,
+    /// Whether the server may push.
+    pub(super) takes_pushes: bool,
     /// Why the session ended, once it has.
     pub(crate) fate: OnceCell<Error>,
     /// What makes the session go, where there is more to tell than that it broke.
@@ -29,11 +32,12 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(super) fn new(vitals: Rc<Vitals>, decodes: bool) -> Self {
+    pub(super) fn new(vitals: Rc<Vitals>, bodies: &Bodies) -> Self {
         Self {
             sight: Rc::new(Sight::default()),
             vitals,
-            decodes,
+            decodes: bodies.decode,
+            takes_pushes: bodies.pushes.is_some(),
             fate: OnceCell::new(),
             parting: Cell::new(None),
         }
@@ -91,7 +95,9 @@ impl Known {
         let is_ours = matches!(error, Error::GoAway { by_server, .. } if !by_server);
         match self.sight.suspect() {
             Some(culprit) if is_ours && culprit == stream => Error::Protocol {
-                detail: Cow::Borrowed("the head or the trailers of the response are malformed"),
+                detail: Cow::Borrowed(
+                    "a header block of the response is malformed or out of place",
+                ),
             },
             Some(_) if is_ours => disconnected(
                 io::ErrorKind::InvalidData,

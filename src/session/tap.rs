@@ -1,5 +1,6 @@
 //! Watches the frames a server sends, on their way to the h2 crate, which tells too little of them.
 
+mod orphans;
 mod scan;
 mod sight;
 
@@ -37,8 +38,8 @@ impl<T> Tap<T> {
     pub(crate) fn new(inner: T, sight: Rc<Sight>) -> Self {
         Self {
             inner,
+            scan: Scan::new(Rc::clone(&sight.given_up)),
             sight,
-            scan: Scan::default(),
             leftover: BytesMut::new(),
             ended: false,
         }
@@ -46,7 +47,7 @@ impl<T> Tap<T> {
 
     /// Hands on a piece of the leftover, if it has one. Returns how much was taken out.
     fn serve(&mut self, buf: &mut ReadBuf<'_>) -> usize {
-        let mut piece = self.scan.feed(&self.leftover, buf.remaining());
+        let mut piece = self.scan.feed(&mut self.leftover, buf.remaining());
         self.leftover.advance(piece.skip);
         if self.ended && piece.pass == 0 {
             // Not even the head of a frame: the reader is to see where it broke off.
@@ -115,6 +116,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
         self.sight.suspect.set(None);
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
+        }
+        if self.sight.given_up.take_news() {
+            // The h2 crate ends the session at a promise along with a stream that it has yet to reset.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let start = buf.filled().len();
         let mut taken_out = 0;

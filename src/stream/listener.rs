@@ -1,5 +1,6 @@
 //! Those who want to hear of the events of a fetch.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::event::{EventHandler, Flow, On};
 use crate::message::attempt::Attempt;
+use crate::origin::Target;
 
 /// The engine's handler and the request's, as far as there are any.
 pub(super) struct Listener {
@@ -74,6 +76,20 @@ impl Listener {
 
     pub(super) fn window(&self, attempt: &Attempt, bytes: usize) -> Result<(), Error> {
         self.tell(attempt, |handler, on| handler.window_updated(on, bytes))
+    }
+
+    /// Whether somebody takes what is promised. All are asked.
+    pub(super) fn promise(
+        &self,
+        attempt: &Attempt,
+        promised: &Target,
+        headers: &HeaderMap,
+    ) -> Result<bool, Error> {
+        let is_taken = Cell::new(false);
+        self.tell(attempt, |handler, on| {
+            is_taken.set(handler.push_promised(on, promised, headers) | is_taken.get());
+        })?;
+        Ok(is_taken.get())
     }
 
     /// The last that is heard of an attempt.

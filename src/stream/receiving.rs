@@ -1,6 +1,7 @@
 //! A request is out; its response comes in.
 
 mod body;
+mod promises;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -31,15 +32,20 @@ pub(super) struct Receiving {
     allowance: Option<Allowance>,
     decoding: Option<Decoding>,
     account: Receipt,
+    /// Promises taken along with it.
+    pushes: usize,
 }
 
 impl Receiving {
     pub(super) fn new(mut work: Work, exchange: Exchange) -> Self {
+        let is_asked_for = !work.attempt.is_for_the_pool();
         work.attempt.mark_sent(work.connection);
         let limits = Limits::of(&work.attempt, &work.config);
         let patience = Patience::new(work.attempt.watch(), limits);
         let queued = patience.since_accepted();
-        work.tally.request(work.reused, queued);
+        if is_asked_for {
+            work.tally.request(work.reused, queued);
+        }
         let stream = exchange.stream();
         Self {
             listener: Listener::new(&work.config, &work.attempt, work.connection, stream),
@@ -61,6 +67,7 @@ impl Receiving {
             patience,
             allowance: None,
             decoding: None,
+            pushes: 0,
         }
     }
 
@@ -208,6 +215,7 @@ impl Receiving {
         mut step: impl FnMut(&mut Self, &mut Turn<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
         poll_fn(|cx| {
+            self.heed_promises(cx)?;
             let polled = step(self, cx);
             if let Some(bytes) = self.exchange.granted() {
                 self.listener.window(&self.work.attempt, bytes)?;

@@ -60,6 +60,21 @@ impl Tally {
         self.rare().overloaded += 1;
     }
 
+    /// The server promises something.
+    pub(crate) fn promise(&self) {
+        self.rare().promises += 1;
+    }
+
+    /// A promise is taken.
+    pub(crate) fn push(&self) {
+        self.rare().pushes += 1;
+    }
+
+    /// A fetch is answered with what was pushed.
+    pub(crate) fn push_used(&self) {
+        self.rare().pushes_used += 1;
+    }
+
     pub(crate) fn suspect(&self) {
         self.rare().suspects += 1;
     }
@@ -95,6 +110,9 @@ impl Tally {
         sum.suspects += rare.suspects;
         sum.cancelled += rare.cancelled;
         sum.empty_data += rare.empty_data;
+        sum.promises += rare.promises;
+        sum.pushes += rare.pushes;
+        sum.pushes_used += rare.pushes_used;
         add(&mut sum.retries, &rare.retries);
         add(&mut sum.closed, &rare.closed);
         add(&mut sum.goaways, &rare.goaways);

@@ -4,6 +4,7 @@ mod decode;
 mod events;
 mod limits;
 mod open;
+mod push;
 mod receipts;
 mod storm;
 mod upload;

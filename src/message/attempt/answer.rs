@@ -112,8 +112,8 @@ impl Inner {
     fn count_answer(&self, answer: &Result<Response, Failure>) {
         let method = self.request.method();
         match answer {
-            // That is counted at its end.
-            _ if matches!(self.caller, Caller::Given) => {}
+            // That is counted at its end; and what nobody asked for is no fetch.
+            _ if matches!(self.caller, Caller::Given | Caller::Pool(_)) => {}
             Ok(response) => {
                 let outcome = Outcome::answered(method, response.status, response.protocol);
                 self.count(outcome, Some(&response.receipt));

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures::FutureExt;
 use h2::RecvStream;
-use h2::client::ResponseFuture;
+use h2::client::{PushPromises, PushedResponseFuture, ResponseFuture};
 use http::HeaderMap;
 
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::message::vitals::bump;
 use crate::origin::Protocol;
 use crate::session::http2::upload::Upload;
 use crate::session::known::Known;
-use crate::session::{Coming, Head, Uploaded, Waits};
+use crate::session::{self, Coming, Head, Promise, Uploaded, Waits};
 
 /// One request and its response. Dropping it before the end resets the stream with CANCEL.
 pub(crate) struct Exchange {
@@ -29,12 +29,15 @@ pub(crate) struct Exchange {
     /// What was granted to it last, if that has not been told.
     pub(super) granted: Option<usize>,
     pub(super) incoming: Incoming,
+    /// Where the server may push.
+    pub(super) promises: Option<PushPromises>,
     /// Handed out, and still held against the windows.
     pub(super) unread: usize,
 }
 
 pub(super) enum Incoming {
     Head(ResponseFuture),
+    Pushed(PushedResponseFuture),
     Body(RecvStream),
 }
 
@@ -65,21 +68,53 @@ impl Exchange {
         upload.map_or_else(|| self.granted.take(), Upload::granted)
     }
 
+    /// The next promise, which comes before what follows it of the response.
+    pub(in crate::session) fn poll_promise(&mut self, cx: &mut Context<'_>) -> Poll<Promise> {
+        let Some(promises) = &mut self.promises else {
+            return Poll::Pending;
+        };
+        let Some(Ok(promise)) = ready!(promises.poll_push_promise(cx)) else {
+            // What ended them the response tells of.
+            self.promises = None;
+            return Poll::Pending;
+        };
+        let (head, response) = promise.into_parts();
+        let exchange = Self {
+            stream: response.stream_id().as_u32(),
+            known: Rc::clone(&self.known),
+            is_over: false,
+            upload: None,
+            uploaded: 0,
+            granted: None,
+            incoming: Incoming::Pushed(response),
+            promises: None,
+            unread: 0,
+        };
+        Poll::Ready(Promise {
+            head,
+            exchange: session::Exchange::Http2(exchange),
+        })
+    }
+
     /// The head of the response, sending the request's body meanwhile.
     pub(in crate::session) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Coming, Error>> {
         self.poll_upload(cx)?;
-        let Incoming::Head(response) = &mut self.incoming else {
-            return Poll::Ready(Err(out_of_turn()));
+        let polled = match &mut self.incoming {
+            Incoming::Head(response) => {
+                // It fails as the final one does, which tells better why.
+                if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+                    let (head, ()) = interim.into_parts();
+                    return Poll::Ready(Ok(Coming::Interim(head.status, head.headers)));
+                }
+                response.poll_unpin(cx)
+            }
+            Incoming::Pushed(response) => response.poll_unpin(cx),
+            Incoming::Body(_) => return Poll::Ready(Err(out_of_turn())),
         };
-        // It fails as the final one does, which tells better why.
-        if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
-            let (head, ()) = interim.into_parts();
-            return Poll::Ready(Ok(Coming::Interim(head.status, head.headers)));
-        }
-        let response = ready!(response.poll_unpin(cx)).map_err(|e| self.failed(e))?;
+        let response = ready!(polled).map_err(|e| self.failed(e))?;
         let (head, body) = response.into_parts();
         self.incoming = Incoming::Body(body);
         Poll::Ready(Ok(Coming::Head(Head {
@@ -175,6 +210,9 @@ impl Drop for Exchange {
         // An upload that the answer came before is cut off, too.
         if !self.is_over || self.upload.is_some() {
             bump(&self.known.vitals.resets, 1);
+            if self.known.takes_pushes {
+                self.known.sight.give_up(self.stream);
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Finds the frames in a server's bytes (RFC 9113 §4.1), and decides what is handed on together.
 
+use std::rc::Rc;
+
+use super::orphans::{GivenUp, Orphans};
 use super::sight::Tally;
 use crate::message::GoAway;
 
@@ -33,12 +36,16 @@ pub(super) struct Piece {
 pub(super) struct Scan {
     /// What is still to come of the frame begun, its head included.
     rest: u32,
+    /// All of it.
+    len: u32,
     block: Option<Block>,
     /// Set while a GOAWAY passes.
     goaway: Option<Gather>,
     /// The length of a DATA frame that may be all padding, until the length of that has passed.
     padded: Option<u32>,
     tally: Tally,
+    given_up: Rc<GivenUp>,
+    orphans: Orphans,
 }
 
 /// A header block of which the end has not passed.
@@ -66,6 +73,13 @@ struct Head {
 }
 
 impl Scan {
+    pub(super) fn new(given_up: Rc<GivenUp>) -> Self {
+        Self {
+            given_up,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn tally(&self) -> Tally {
         self.tally
     }
@@ -73,11 +87,12 @@ impl Scan {
     /// The next piece of `bytes`, of at most `limit`.
     ///
     /// A header block shares no piece with anything else. Neither bytes to skip nor to pass means
-    /// that the head of a frame is incomplete: more is to be read, and shown behind it.
-    pub(super) fn feed(&mut self, bytes: &[u8], limit: usize) -> Piece {
+    /// that the head of a frame is incomplete: more is to be read, and shown behind it. The stream of
+    /// a frame may be put right.
+    pub(super) fn feed(&mut self, bytes: &mut [u8], limit: usize) -> Piece {
         let mut piece = Piece::default();
         loop {
-            let left = &bytes[piece.skip + piece.pass..];
+            let left = &mut bytes[piece.skip + piece.pass..];
             if left.is_empty() || piece.pass == limit {
                 return piece;
             }
@@ -96,6 +111,9 @@ impl Scan {
                     continue;
                 }
                 self.begin(head);
+                if let Some(parent) = self.orphans.parent(head.stream) {
+                    left[5..HEAD].copy_from_slice(&parent.to_be_bytes());
+                }
             }
             let n = left.len().min(limit - piece.pass).min(self.rest as usize);
             piece.pass += n;
@@ -134,6 +152,10 @@ impl Scan {
             None if head.starts_block() => Some(Block { stream, ends }),
             _ => None,
         };
+        if head.kind == PUSH_PROMISE && self.given_up.has(stream) {
+            self.orphans.begin(stream, head.flags & PADDED != 0);
+        }
+        self.len = self.rest;
         self.goaway = (head.kind == GOAWAY && stream == 0).then(Gather::default);
     }
 
@@ -167,6 +189,7 @@ impl Scan {
         if let Some(len) = self.padded {
             self.weigh(bytes, len);
         }
+        self.orphans.pass(bytes, (self.len - self.rest) as usize);
         self.rest -= bytes.len() as u32;
         if let Some(gather) = &mut self.goaway
             && let Some(goaway) = gather.add(bytes)

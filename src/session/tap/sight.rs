@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, OnceCell};
 use std::io;
+use std::rc::Rc;
 
+use super::orphans::GivenUp;
 use crate::error::Error;
 use crate::message::GoAway;
 use crate::net::tls::late_refusal;
@@ -15,6 +17,7 @@ pub(crate) struct Sight {
     pub(super) tally: Cell<Tally>,
     pub(super) suspect: Cell<Option<u32>>,
     refusal: OnceCell<Error>,
+    pub(super) given_up: Rc<GivenUp>,
 }
 
 impl Sight {
@@ -62,6 +65,11 @@ impl Sight {
     /// than a text.
     pub(crate) fn refusal(&self) -> Option<&Error> {
         self.refusal.get()
+    }
+
+    /// This side has given up a stream, along with which the server may have promised something.
+    pub(crate) fn give_up(&self, stream: u32) {
+        self.given_up.add(stream);
     }
 
     /// Reading has failed.

@@ -1,8 +1,11 @@
 //! Against nghttpd.
 
 use futures::{StreamExt, stream};
+use gannet::config::Pushes;
+use gannet::event::{EventHandler, Events, On};
+use gannet::origin::Target;
 use gannet::{Error, Failure, Request};
-use http::Method;
+use http::{HeaderMap, Method};
 
 use crate::real::GRACE;
 use crate::real::documents::{LARGE, fetch_documents};
@@ -81,4 +84,39 @@ async fn a_killed_server_costs_no_fetch_its_answer_and_the_next_one_is_found() {
     server.restart().await;
     fetch_documents(&engine, &server, 50, 50).await;
     engine.shutdown(GRACE).await;
+}
+
+/// Takes what is promised.
+struct Taker;
+
+impl EventHandler for Taker {
+    fn push_promised(&self, _: &On<'_>, _: &Target, _: &HeaderMap) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn what_nghttpd_pushes_answers_the_next_fetch() {
+    let options = &["--push=/bytes/1024/0=/bytes/1048576/0"];
+    let Some(server) = Server::nghttpd(options).await else {
+        return;
+    };
+    let mut config = server.config();
+    config.bodies.pushes = Some(Pushes::default());
+    config.events = Events::to(Taker);
+    let engine = engine_with(config);
+    for is_pushed in [true, false] {
+        if is_pushed {
+            let page = engine.fetch(Request::get(server.url("/bytes/1024/0")));
+            page.await.expect("a page");
+        }
+        let response = engine.fetch(Request::get(server.url(LARGE))).await;
+        let response = response.expect("a response");
+        assert_eq!(
+            (response.body.len(), response.receipt.pushed),
+            (1 << 20, is_pushed)
+        );
+    }
+    let counters = engine.snapshot().await.counters;
+    assert_eq!((counters.requests, counters.pushes_used), (2, 1));
 }

@@ -76,7 +76,7 @@ pub(crate) struct Peer {
     pub(crate) books: Books,
     /// Requests that no `expect_request` has returned yet.
     fresh: VecDeque<u32>,
-    window: i64,
+    pub(crate) window: i64,
     pub(crate) stream_window: i64,
 }
 
@@ -359,8 +359,10 @@ impl Peer {
 
     async fn adopt(&mut self, settings: &[u8]) {
         for pair in settings.chunks_exact(6) {
-            if u16::from_be_bytes([pair[0], pair[1]]) == INITIAL_WINDOW {
-                let value = u32::from_be_bytes(pair[2..].try_into().expect("four"));
+            let name = u16::from_be_bytes([pair[0], pair[1]]);
+            let value = u32::from_be_bytes(pair[2..].try_into().expect("four"));
+            self.books.settings.insert(name, value);
+            if name == INITIAL_WINDOW {
                 self.stream_window = i64::from(value);
             }
         }

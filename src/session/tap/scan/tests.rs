@@ -144,10 +144,10 @@ fn a_block_that_fits_is_one_piece_and_so_is_the_data_between_two() {
         (&block, Some(3)),
         (&data, None),
     ];
-    let bytes = parts.map(|(part, _)| &part[..]).concat();
+    let mut bytes = parts.map(|(part, _)| &part[..]).concat();
     let (mut scan, mut at) = (Scan::default(), 0);
     for (part, stream) in parts {
-        let piece = scan.feed(&bytes[at..], usize::MAX);
+        let piece = scan.feed(&mut bytes[at..], usize::MAX);
         assert_eq!(
             (piece.skip, piece.pass, piece.block),
             (0, part.len(), stream)
@@ -163,7 +163,7 @@ fn an_empty_frame_stays_where_it_is_an_error() {
         let mut scan = Scan::default();
         let mut left = &bytes[..];
         while !left.is_empty() {
-            let piece = scan.feed(left, usize::MAX);
+            let piece = scan.feed(&mut left.to_vec(), usize::MAX);
             assert!(piece.skip == 0 && piece.pass > 0);
             left = &left[piece.pass..];
         }
@@ -181,7 +181,7 @@ proptest! {
         let (mut scan, mut out) = (Scan::default(), Vec::<u8>::new());
         let (mut at, mut shown) = (0, 0);
         for &(more, limit) in steps.iter().cycle() {
-            let piece = scan.feed(&bytes[at..shown], limit);
+            let piece = scan.feed(&mut bytes[at..shown].to_vec(), limit);
             prop_assert!(piece.pass <= limit);
             let start = out.len();
             out.extend(&bytes[at + piece.skip..][..piece.pass]);
@@ -198,5 +198,36 @@ proptest! {
         out.extend(&bytes[at..]);
         prop_assert_eq!(&out, &model.out);
         prop_assert_eq!(scan.tally(), model.tally);
+    }
+}
+
+#[test]
+fn what_is_promised_with_a_stream_given_up_comes_as_frames_of_that() {
+    for (padding, limit) in [(&[][..], 1_000), (&[0], 7), (&[0], 1)] {
+        let given_up = Rc::new(GivenUp::default());
+        let mut scan = Scan::new(Rc::clone(&given_up));
+        given_up.add(5);
+        let flags = END_HEADERS | if padding.is_empty() { 0 } else { PADDED };
+        let promise = |parent, promised: u32| {
+            let payload = [padding, &promised.to_be_bytes(), b"block"].concat();
+            frame(PUSH_PROMISE, flags, parent, &payload)
+        };
+        let frames = |orphan| {
+            [
+                promise(5, 2),
+                promise(7, 4),
+                frame(HEADERS, 0, orphan, b"he"),
+                frame(CONTINUATION, END_HEADERS, orphan, b"ad"),
+                frame(HEADERS, END_HEADERS, 4, b"head"),
+                frame(DATA, END_STREAM, orphan, b"data"),
+            ]
+            .concat()
+        };
+        let (mut bytes, mut at) = (frames(2), 0);
+        while at < bytes.len() {
+            let piece = scan.feed(&mut bytes[at..], limit);
+            at += piece.skip + piece.pass;
+        }
+        assert_eq!(bytes, frames(5), "{limit}");
     }
 }

@@ -10,6 +10,8 @@ pub(crate) struct Books {
     pub(crate) streams: BTreeMap<u32, Stream>,
     /// Most streams open at once, since a test last set it back.
     pub(crate) most_open: usize,
+    /// The client's settings.
+    pub(crate) settings: BTreeMap<u16, u32>,
     /// RST_STREAM frames that came, with their codes.
     pub(crate) resets: Vec<(u32, u32)>,
     /// Codes of the GOAWAY frames that came.
@@ -58,6 +60,17 @@ impl Books {
 
     pub(super) fn hear(&mut self, stream: u32, flags: u8) {
         self.stream(stream).is_asked |= flags & END_STREAM != 0;
+    }
+
+    /// A stream of the server's own.
+    pub(crate) fn promise(&mut self, stream: u32) {
+        self.streams.insert(
+            stream,
+            Stream {
+                is_asked: true,
+                ..Stream::default()
+            },
+        );
     }
 
     pub(super) fn say(&mut self, stream: u32, end: bool) {
