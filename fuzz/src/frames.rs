@@ -154,66 +154,61 @@ fn script(mut data: &[u8]) -> Vec<u8> {
     let mut said = frame(SETTINGS, 0, 0, &[]);
     let mut last = Vec::new();
     while !data.is_empty() && said.len() < SAID {
-        let [op, place] = take(&mut data);
-        let stream = [1, 0, 3, 2, 4, 5][usize::from(place) % 6];
-        let flags = place >> 4;
-        let next = match op % 16 {
-            0 => frame(HEADERS, END_HEADERS, stream, OK),
-            1 => frame(HEADERS, END_HEADERS | END_STREAM, stream, OK),
-            2 => frame(
-                DATA,
-                flags & END_STREAM,
-                stream,
-                &vec![b'x'; usize::from(place) * 8],
-            ),
-            3 => frame(DATA, flags & END_STREAM, stream, payload(&mut data)),
-            4 => {
-                let [kind, flags] = take(&mut data);
-                frame(kind, flags, stream, payload(&mut data))
-            }
-            5 => {
-                let [name, value, shift] = take(&mut data);
-                let value = u32::from(value) << (shift % 25);
-                let pair = [&[0, name % 10][..], &value.to_be_bytes()].concat();
-                frame(SETTINGS, 0, 0, &pair)
-            }
-            6 => frame(WINDOW_UPDATE, 0, stream, &take::<4>(&mut data)),
-            7 => frame(RST_STREAM, 0, stream, &[0, 0, 0, flags]),
-            8 => frame(GOAWAY, 0, 0, &[0, 0, 0, place % 8, 0, 0, 0, flags]),
-            9 => frame(PING, flags & 1, 0, &take::<8>(&mut data)),
-            10 => {
-                let promised = [0, 0, 0, 2 + 2 * (flags % 4)];
-                frame(
-                    PUSH_PROMISE,
-                    END_HEADERS,
-                    stream,
-                    &[&promised, PROMISE].concat(),
-                )
-            }
-            11 => {
-                let block = [OK, payload(&mut data)].concat();
-                frame(HEADERS, flags & (END_STREAM | END_HEADERS), stream, &block)
-            }
-            12 => payload(&mut data).to_vec(),
-            13 => frame(
-                CONTINUATION,
-                flags & END_HEADERS,
-                stream,
-                payload(&mut data),
-            ),
-            14 => frame(
-                DATA,
-                PADDED | flags & END_STREAM,
-                stream,
-                payload(&mut data),
-            ),
-            _ => std::mem::take(&mut last).repeat(usize::from(place)),
-        };
+        let next = next(&mut data, &last);
         said.extend_from_slice(&next);
         last = next;
     }
     said.truncate(SAID);
     said
+}
+
+/// The next frame, or another time the one before it.
+fn next(data: &mut &[u8], last: &[u8]) -> Vec<u8> {
+    let [op, place] = take(data);
+    let stream = [1, 0, 3, 2, 4, 5][usize::from(place) % 6];
+    let flags = place >> 4;
+    match op % 16 {
+        0 => frame(HEADERS, END_HEADERS, stream, OK),
+        1 => frame(HEADERS, END_HEADERS | END_STREAM, stream, OK),
+        2 => frame(
+            DATA,
+            flags & END_STREAM,
+            stream,
+            &vec![b'x'; usize::from(place) * 8],
+        ),
+        3 => frame(DATA, flags & END_STREAM, stream, payload(data)),
+        4 => {
+            let [kind, flags] = take(data);
+            frame(kind, flags, stream, payload(data))
+        }
+        5 => {
+            let [name, value, shift] = take(data);
+            let value = u32::from(value) << (shift % 25);
+            let pair = [&[0, name % 10][..], &value.to_be_bytes()].concat();
+            frame(SETTINGS, 0, 0, &pair)
+        }
+        6 => frame(WINDOW_UPDATE, 0, stream, &take::<4>(data)),
+        7 => frame(RST_STREAM, 0, stream, &[0, 0, 0, flags]),
+        8 => frame(GOAWAY, 0, 0, &[0, 0, 0, place % 8, 0, 0, 0, flags]),
+        9 => frame(PING, flags & 1, 0, &take::<8>(data)),
+        10 => {
+            let promised = [0, 0, 0, 2 + 2 * (flags % 4)];
+            frame(
+                PUSH_PROMISE,
+                END_HEADERS,
+                stream,
+                &[&promised, PROMISE].concat(),
+            )
+        }
+        11 => {
+            let block = [OK, payload(data)].concat();
+            frame(HEADERS, flags & (END_STREAM | END_HEADERS), stream, &block)
+        }
+        12 => payload(data).to_vec(),
+        13 => frame(CONTINUATION, flags & END_HEADERS, stream, payload(data)),
+        14 => frame(DATA, PADDED | flags & END_STREAM, stream, payload(data)),
+        _ => last.repeat(usize::from(place).min(SAID / last.len().max(1))),
+    }
 }
 
 fn payload<'a>(data: &mut &'a [u8]) -> &'a [u8] {
