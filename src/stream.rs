@@ -75,6 +75,13 @@ impl Stream {
         }
     }
 
+    fn end(&mut self, ended: Ended, ctx: &mut Context<Self>) {
+        // The slot first: whoever hears the answer may send the next fetch at once.
+        self.announce(finish_of(ended.error()));
+        ended.tell();
+        ctx.stop();
+    }
+
     /// Tells the connection, once, that the slot is free.
     fn announce(&mut self, finish: Finish) {
         if let Some(owner) = self.owner.take().and_then(|owner| owner.upgrade()) {
@@ -88,13 +95,25 @@ impl Actor for Stream {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let Some(work) = self.work.take() else { return };
-        ctx.spawn(work.run().into_actor(self).map(|ended, this, ctx| {
-            // The slot first: whoever hears the answer may send the next fetch at once.
-            this.announce(finish_of(ended.error()));
-            ended.tell();
-            ctx.stop();
-        }));
+        let Some(mut work) = self.work.take() else {
+            return;
+        };
+        match work.send() {
+            Ok(exchange) => {
+                // What is awaited is moved several times before it is at its place: a box is small.
+                let receiving = Box::new(Receiving::new(work, exchange)).run();
+                let receiving = receiving.into_actor(self);
+                ctx.spawn(receiving.map(|ended, this, ctx| this.end(ended, ctx)));
+            }
+            Err(error) => {
+                let ended = Ended::Answered {
+                    attempt: work.attempt,
+                    outcome: Err(error),
+                    is_final: true,
+                };
+                self.end(ended, ctx);
+            }
+        }
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -121,20 +140,12 @@ impl Handler<Close> for Stream {
 }
 
 impl Work {
-    async fn run(mut self) -> Ended {
-        let sending = match self.pushed.take() {
+    fn send(&mut self) -> Result<Exchange, Error> {
+        match self.pushed.take() {
             Some(exchange) => Ok(exchange),
             None => self
                 .session
                 .send(self.attempt.request(), self.attempt.target()),
-        };
-        match sending {
-            Ok(exchange) => Receiving::new(self, exchange).run().await,
-            Err(error) => Ended::Answered {
-                attempt: self.attempt,
-                outcome: Err(error),
-                is_final: true,
-            },
         }
     }
 }

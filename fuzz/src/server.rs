@@ -77,7 +77,7 @@ impl Bench {
         config.max_attempts = 1;
         config.breaker_failures = 0;
         config.max_origins = 100;
-        config.acquire_timeout = Duration::from_millis(200);
+        config.acquire_timeout = Duration::from_millis(50);
         let engine = Engine::builder().config(config).start_here();
         engines.push((kind, engine.clone()));
         engine

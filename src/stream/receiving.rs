@@ -7,10 +7,11 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as Turn, Poll};
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
-use crate::body::{Body, End, OpenResponse};
+use crate::body::{Body, End, Inlet, OpenResponse};
 use crate::error::Error;
+use crate::origin::Protocol;
 use crate::policy::limit::Allowance;
 use crate::response::{Receipt, Response};
 use crate::session::{Coming, Exchange, Head};
@@ -34,6 +35,19 @@ pub(super) struct Receiving {
     account: Receipt,
     /// Promises taken along with it.
     pushes: usize,
+}
+
+/// What has come of a response.
+#[expect(clippy::large_enum_variant, reason = "it is made where it stays")]
+enum Came {
+    /// All of it at once, and whether nobody need judge it first.
+    Whole(Result<Response, Error>, bool),
+    /// The end of what was handed out piece by piece.
+    Piped(
+        Inlet,
+        (StatusCode, Protocol),
+        Result<Option<HeaderMap>, Error>,
+    ),
 }
 
 impl Receiving {
@@ -71,10 +85,15 @@ impl Receiving {
         }
     }
 
-    pub(super) async fn run(mut self) -> Ended {
+    pub(super) async fn run(mut self: Box<Self>) -> Ended {
+        let came = self.respond().await;
+        self.end(came)
+    }
+
+    async fn respond(&mut self) -> Came {
         let head = match self.head().await {
             Ok(head) => head,
-            Err(error) => return self.answered(Err(error), true),
+            Err(error) => return Came::Whole(Err(error), true),
         };
         let is_final = !self
             .work
@@ -83,8 +102,7 @@ impl Receiving {
         if is_final && self.work.attempt.is_wanted_at_head() {
             return self.pipe(head).await;
         }
-        let outcome = self.gather(head).await;
-        self.answered(outcome, is_final)
+        Came::Whole(self.gather(head).await, is_final)
     }
 
     /// The final head; interim ones are told of on the way.
@@ -137,10 +155,10 @@ impl Receiving {
     }
 
     /// Hands the head out, and then the body as it comes.
-    async fn pipe(mut self, head: Head) -> Ended {
+    async fn pipe(&mut self, head: Head) -> Came {
         let announced = match self.on_head(&head, true) {
             Ok(announced) => announced,
-            Err(error) => return self.answered(Err(error), true),
+            Err(error) => return Came::Whole(Err(error), true),
         };
         if !self.limits.has_deadline {
             self.patience.watch.lift_deadline();
@@ -156,44 +174,55 @@ impl Receiving {
             body,
         };
         let mut sink = Sink::Pipe(inlet);
-        let mut end = match self.work.attempt.open(response) {
+        let end = match self.work.attempt.open(response) {
             true => self.body(&head, announced, &mut sink).await,
             // The caller has left at the last moment.
             false => Err(Error::Closed { sent: true }),
         };
-        end = self.told(end);
-        self.settle();
-        let Sink::Pipe(inlet) = sink else {
-            return self.answered(Err(Error::Internal { sent: true }), true);
-        };
-        let (trailers, error) = match end {
-            Ok(trailers) => (trailers, None),
-            Err(error) => (None, Some(error)),
-        };
-        Ended::Piped {
-            attempt: self.work.attempt,
-            inlet,
-            head: (head.status, head.protocol),
-            end: End {
-                trailers,
-                receipt: self.account,
-                error,
-            },
+        match sink {
+            Sink::Pipe(inlet) => Came::Piped(inlet, (head.status, head.protocol), end),
+            Sink::Gather { .. } => Came::Whole(Err(Error::Internal { sent: true }), true),
         }
     }
 
-    fn answered(mut self, outcome: Result<Response, Error>, is_final: bool) -> Ended {
-        let mut outcome = self.told(outcome);
+    fn end(mut self: Box<Self>, came: Came) -> Ended {
+        let came = match came {
+            Came::Whole(outcome, is_final) => Came::Whole(self.told(outcome), is_final),
+            Came::Piped(inlet, head, end) => Came::Piped(inlet, head, self.told(end)),
+        };
         self.settle();
-        match &mut outcome {
-            Ok(response) => response.receipt = self.account,
-            Err(_) => self.work.attempt.note(self.account),
-        }
         // The exchange is dropped before the slot is told to be free.
-        Ended::Answered {
-            attempt: self.work.attempt,
-            outcome,
-            is_final,
+        let Self {
+            mut work, account, ..
+        } = *self;
+        match came {
+            Came::Whole(mut outcome, is_final) => {
+                match &mut outcome {
+                    Ok(response) => response.receipt = account,
+                    Err(_) => work.attempt.note(account),
+                }
+                Ended::Answered {
+                    attempt: work.attempt,
+                    outcome,
+                    is_final,
+                }
+            }
+            Came::Piped(inlet, head, end) => {
+                let (trailers, error) = match end {
+                    Ok(trailers) => (trailers, None),
+                    Err(error) => (None, Some(error)),
+                };
+                Ended::Piped {
+                    attempt: work.attempt,
+                    inlet,
+                    head,
+                    end: End {
+                        trailers,
+                        receipt: account,
+                        error,
+                    },
+                }
+            }
         }
     }
 
