@@ -1,5 +1,6 @@
 //! The front door: takes fetches in, and is the only one that repeats them.
 
+mod home;
 mod inside;
 
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
 use slog::Logger;
 
+pub(crate) use crate::agent::home::Home;
 pub(crate) use crate::agent::inside::Inside;
 
 use crate::clock::now;
@@ -46,6 +48,7 @@ pub(crate) struct With {
     pub(crate) supervisor: Option<Supervisor>,
     /// Kept for as long as the Agent lives.
     pub(crate) keep: Option<Arc<dyn Send + Sync>>,
+    pub(crate) home: Home,
 }
 
 impl Agent {
@@ -81,7 +84,7 @@ impl With {
         let Some(pool) = self.inside.routes.pool_of(origin) else {
             return attempt.answer(Err(Error::Closed { sent: false }));
         };
-        attempt.set_out(ctx.address().recipient(), now(), &self.config);
+        attempt.set_out(self.home.of(ctx), now(), &self.config);
         pool.do_send(attempt);
     }
 }

@@ -19,8 +19,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WeakRecipient,
-    WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Recipient,
+    WeakRecipient, WrapFuture,
 };
 use slog::Logger;
 
@@ -55,6 +55,10 @@ pub(crate) struct Connection {
     watch: Watch,
     windows: Windows,
     streams: HashMap<u64, Addr<Stream>>,
+    /// Lent to them. An address made for each would cost more than the message.
+    own: Option<Rc<Recipient<StreamDone>>>,
+    /// Its Pool, while there are streams.
+    pool: Option<Recipient<ConnectionEvent>>,
     /// Streams started so far.
     started: u64,
     /// What makes it go, once something does.
@@ -102,6 +106,8 @@ impl Connection {
             known: None,
             watch: Watch::new(now),
             streams: HashMap::new(),
+            own: None,
+            pool: None,
             started: 0,
             reason: None,
             failure: None,
@@ -109,9 +115,15 @@ impl Connection {
     }
 
     fn tell(&self, news: News) {
-        if let Some(owner) = self.with.owner.upgrade() {
-            let id = self.with.id.clone();
-            owner.do_send(ConnectionEvent { id, news });
+        let id = self.with.id.clone();
+        let event = ConnectionEvent { id, news };
+        match &self.pool {
+            Some(pool) => pool.do_send(event),
+            None => {
+                if let Some(pool) = self.with.owner.upgrade() {
+                    pool.do_send(event);
+                }
+            }
         }
     }
 
@@ -244,6 +256,8 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        // It ends by its own doing only, never for want of an address.
+        self.own = Some(Rc::new(ctx.address().recipient()));
         let opening = open(
             Arc::clone(&self.with.dialer),
             Arc::clone(&self.with.config),
@@ -307,9 +321,11 @@ impl Handler<Attempt> for Connection {
             pool: self.with.pool.clone(),
             pushed: None,
         };
-        let stream = Stream::new(self.started, work, ctx.address().downgrade().recipient());
+        let own = self.own.as_ref().map(Rc::downgrade);
+        let stream = Stream::new(self.started, work, own.unwrap_or_default());
         self.streams.insert(self.started, stream.start());
         if self.streams.len() == 1 {
+            self.pool = self.with.owner.upgrade();
             self.watch.first_stream(now());
             self.arm(ctx);
         }
@@ -341,6 +357,9 @@ impl Handler<StreamDone> for Connection {
             self.drain(reason, ctx);
         }
         self.tell(News::Freed);
+        if self.streams.is_empty() {
+            self.pool = None;
+        }
         if self.streams.is_empty() && !is_spent && matches!(self.state, State::Draining) {
             self.bound_the_close(ctx);
         }

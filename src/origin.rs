@@ -75,6 +75,11 @@ impl Origin {
         &self.parts.egress
     }
 
+    /// The same for equal origins, in every run.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.hash
+    }
+
     /// Whether scheme, host and port are the same, whatever the way.
     #[must_use]
     pub fn is_same_place(&self, other: &Self) -> bool {

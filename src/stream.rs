@@ -9,10 +9,12 @@ mod patience;
 mod receiving;
 mod sink;
 
+use std::rc::Weak;
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WeakRecipient, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WeakRecipient,
+    WrapFuture,
 };
 
 pub(crate) use crate::stream::listener::guarded;
@@ -35,7 +37,7 @@ pub(crate) struct Stream {
     /// Until started.
     work: Option<Work>,
     /// Until told that the stream is done.
-    owner: Option<WeakRecipient<StreamDone>>,
+    owner: Option<Weak<Recipient<StreamDone>>>,
 }
 
 /// What a stream needs to do its work.
@@ -58,7 +60,7 @@ pub(crate) struct Work {
 
 impl Stream {
     /// `number` names the stream to its `owner`.
-    pub(crate) fn new(number: u64, work: Work, owner: WeakRecipient<StreamDone>) -> Self {
+    pub(crate) fn new(number: u64, work: Work, owner: Weak<Recipient<StreamDone>>) -> Self {
         Self {
             number,
             work: Some(work),

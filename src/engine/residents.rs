@@ -1,6 +1,6 @@
 //! The Agents that live on an engine's own arbiters.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Addr;
 use tokio::sync::Notify;
@@ -9,7 +9,8 @@ use crate::agent::Agent;
 
 /// One Agent per arbiter, replaced in place when it is restarted.
 pub(crate) struct Residents {
-    agents: Vec<RwLock<Option<Addr<Agent>>>>,
+    /// In an `Arc`, for a copy of an address is a heap of small allocations.
+    agents: Vec<RwLock<Option<Arc<Addr<Agent>>>>>,
     changed: Notify,
 }
 
@@ -24,13 +25,13 @@ impl Residents {
     /// Seats an Agent, or at the engine's end nobody.
     pub(crate) fn seat(&self, shard: usize, agent: Option<Addr<Agent>>) {
         if let Some(seat) = self.agents.get(shard) {
-            *seat.write().unwrap_or_else(PoisonError::into_inner) = agent;
+            *seat.write().unwrap_or_else(PoisonError::into_inner) = agent.map(Arc::new);
         }
         self.changed.notify_waiters();
     }
 
     /// The Agent beside the Pool of `shard`; `None` once the engine is down.
-    pub(crate) fn of(&self, shard: usize) -> Option<Addr<Agent>> {
+    pub(crate) fn of(&self, shard: usize) -> Option<Arc<Addr<Agent>>> {
         let seat = self.agents.get(shard)?;
         seat.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -41,7 +42,7 @@ impl Residents {
             // Listening starts before the look, so that no change is missed.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if self.of(shard).as_ref() != Some(former) {
+            if self.of(shard).as_deref() != Some(former) {
                 return;
             }
             changed.await;

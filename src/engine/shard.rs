@@ -58,6 +58,7 @@ impl With {
             log: log::of_actor(&self.log, "agent"),
             supervisor: None,
             keep: None,
+            home: agent::Home::default(),
         }
     }
 }

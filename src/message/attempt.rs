@@ -34,7 +34,7 @@ pub(crate) struct Attempt {
     /// `None` only after the answer.
     fetch: Option<Box<Inner>>,
     /// Where a failure goes; `None` while the Agent itself holds the baton.
-    home: Option<Recipient<Failed>>,
+    home: Option<Arc<Recipient<Failed>>>,
 }
 
 struct Inner {
@@ -137,7 +137,7 @@ impl Attempt {
     }
 
     /// Sets out for the next attempt, to be returned to `home` if it fails.
-    pub(crate) fn set_out(&mut self, home: Recipient<Failed>, now: Instant, config: &Config) {
+    pub(crate) fn set_out(&mut self, home: Arc<Recipient<Failed>>, now: Instant, config: &Config) {
         let fetch = self.inner_mut();
         (fetch.sent, fetch.account) = (None, None);
         fetch.watch.enter(Phase::Queue, now, config.acquire_timeout);

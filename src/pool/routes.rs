@@ -1,7 +1,6 @@
 //! From an origin to the one Pool that serves it.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Addr;
 
@@ -10,7 +9,8 @@ use crate::pool::Pool;
 
 /// The Pools of an engine, one per arbiter, replaced in place when one is restarted.
 pub(crate) struct Routes {
-    pools: Vec<RwLock<Option<Addr<Pool>>>>,
+    /// In an `Arc`, for a copy of an address is a heap of small allocations.
+    pools: Vec<RwLock<Option<Arc<Addr<Pool>>>>>,
 }
 
 impl Routes {
@@ -24,24 +24,23 @@ impl Routes {
     /// Which Pool serves `origin`: always the same one, so that all its work is on one thread.
     pub(crate) fn shard_of(&self, origin: &Origin) -> usize {
         // A fixed seed: hash flooding could only unbalance the arbiters.
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(origin);
-        (hash % self.pools.len() as u64) as usize
+        (origin.fingerprint() % self.pools.len() as u64) as usize
     }
 
     pub(crate) fn seat(&self, shard: usize, pool: Option<Addr<Pool>>) {
         if let Some(seat) = self.pools.get(shard) {
-            *seat.write().unwrap_or_else(PoisonError::into_inner) = pool;
+            *seat.write().unwrap_or_else(PoisonError::into_inner) = pool.map(Arc::new);
         }
     }
 
     /// The Pool that serves `origin`; `None` once the engine is down.
-    pub(crate) fn pool_of(&self, origin: &Origin) -> Option<Addr<Pool>> {
+    pub(crate) fn pool_of(&self, origin: &Origin) -> Option<Arc<Addr<Pool>>> {
         let seat = self.pools.get(self.shard_of(origin))?;
         seat.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All that there are.
-    pub(crate) fn pools(&self) -> Vec<Addr<Pool>> {
+    pub(crate) fn pools(&self) -> Vec<Arc<Addr<Pool>>> {
         let seats = self.pools.iter();
         let seated = seats.filter_map(|seat| {
             let seat = seat.read().unwrap_or_else(PoisonError::into_inner);

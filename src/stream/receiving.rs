@@ -244,7 +244,9 @@ impl Receiving {
         mut step: impl FnMut(&mut Self, &mut Turn<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
         poll_fn(|cx| {
-            self.heed_promises(cx)?;
+            if self.work.pool.is_some() {
+                self.heed_promises(cx)?;
+            }
             let polled = step(self, cx);
             if let Some(bytes) = self.exchange.granted() {
                 self.listener.window(&self.work.attempt, bytes)?;
