@@ -10,17 +10,17 @@
 mod driving;
 mod farewell;
 mod opening;
+mod streams;
 mod watch;
 mod windows;
 
-use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Recipient,
-    WeakRecipient, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WeakRecipient,
+    WrapFuture,
 };
 use slog::Logger;
 
@@ -29,6 +29,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::connection::driving::Driving;
 use crate::connection::opening::{Opened, open};
+use crate::connection::streams::Streams;
 use crate::connection::watch::Watch;
 use crate::connection::windows::Windows;
 use crate::error::{Error, ErrorCode};
@@ -43,7 +44,7 @@ use crate::net::Dialer;
 use crate::origin::Protocols;
 use crate::response::Peer;
 use crate::session::{self, Known, Session, Step};
-use crate::stream::{Stream, Work};
+use crate::stream::Work;
 use crate::view::{Reason, Tally};
 
 /// Owns one session; starts a [`Stream`] for each attempt it is given.
@@ -54,9 +55,7 @@ pub(crate) struct Connection {
     known: Option<Rc<Known>>,
     watch: Watch,
     windows: Windows,
-    streams: HashMap<u64, Addr<Stream>>,
-    /// Lent to them. An address made for each would cost more than the message.
-    own: Option<Rc<Recipient<StreamDone>>>,
+    streams: Streams,
     /// Its Pool, while there are streams.
     pool: Option<Recipient<ConnectionEvent>>,
     /// Streams started so far.
@@ -105,8 +104,7 @@ impl Connection {
             state: State::Dialing,
             known: None,
             watch: Watch::new(now),
-            streams: HashMap::new(),
-            own: None,
+            streams: Streams::default(),
             pool: None,
             started: 0,
             reason: None,
@@ -231,6 +229,7 @@ impl Connection {
         );
         self.reason = self.reason.or(Some(reason));
         let was = std::mem::replace(&mut self.state, State::Draining);
+        self.streams.dismiss();
         let goaway = self.goaway();
         self.tell(News::Draining { reason, goaway });
         if matches!(was, State::Dialing) {
@@ -257,7 +256,7 @@ impl Actor for Connection {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // It ends by its own doing only, never for want of an address.
-        self.own = Some(Rc::new(ctx.address().recipient()));
+        self.streams.lend(ctx.address().recipient());
         let opening = open(
             Arc::clone(&self.with.dialer),
             Arc::clone(&self.with.config),
@@ -321,9 +320,7 @@ impl Handler<Attempt> for Connection {
             pool: self.with.pool.clone(),
             pushed: None,
         };
-        let own = self.own.as_ref().map(Rc::downgrade);
-        let stream = Stream::new(self.started, work, own.unwrap_or_default());
-        self.streams.insert(self.started, stream.start());
+        self.streams.begin(self.started, work);
         if self.streams.len() == 1 {
             self.pool = self.with.owner.upgrade();
             self.watch.first_stream(now());
@@ -335,9 +332,9 @@ impl Handler<Attempt> for Connection {
 impl Handler<StreamDone> for Connection {
     type Result = ();
 
-    fn handle(&mut self, StreamDone { number, finish }: StreamDone, ctx: &mut Self::Context) {
-        self.streams.remove(&number);
-        match finish {
+    fn handle(&mut self, done: StreamDone, ctx: &mut Self::Context) {
+        self.streams.end(done.number, done.goes_on);
+        match done.finish {
             Finish::Plain => {}
             Finish::Answered => self.with.vitals.answered.set(true),
             Finish::TimedOut => self.on_stream_timeout(ctx),
@@ -373,7 +370,7 @@ impl Handler<Close> for Connection {
         self.drain(close.reason, ctx);
         if close.now {
             // Each resets its stream and tells; the session then says goodbye as ever.
-            for stream in self.streams.values() {
+            for stream in self.streams.addresses() {
                 stream.do_send(close);
             }
         }
@@ -390,7 +387,10 @@ mod fault {
 
         fn handle(&mut self, drill: Drill, ctx: &mut Self::Context) {
             match drill.victim {
-                Victim::Stream => self.streams.values().for_each(|s| s.do_send(drill.clone())),
+                Victim::Stream => self
+                    .streams
+                    .addresses()
+                    .for_each(|s| s.do_send(drill.clone())),
                 _ => drill.fault.strike(ctx),
             }
         }

@@ -8,6 +8,7 @@
 //! | `Attempt` | Agent → Pool → Connection → Stream | carries the request and the right to answer it |
 //! | `Failed` | whoever held the attempt → Agent | it came to nothing: retry or tell the caller |
 //! | `ConnectionEvent` | Connection → Pool | room, freed, suspect, recovered, draining, closed |
+//! | `stream::Again` | Connection → Stream | there is another fetch on your desk |
 //! | `StreamDone` | Stream → Connection | the stream is off the session, and how it ended |
 //! | `Pushed` | Stream → Pool | what the server promises is on its way, here, or lost |
 //! | `Granted` | ledger of sockets → Pool | the place you waited for |
@@ -162,6 +163,8 @@ pub(crate) struct GoAway {
 pub(crate) struct StreamDone {
     pub(crate) number: u64,
     pub(crate) finish: Finish,
+    /// Whether its actor can take another fetch.
+    pub(crate) goes_on: bool,
 }
 
 /// What the end of a stream says of its connection.

@@ -16,11 +16,11 @@ mod serve;
 mod site;
 mod sweep;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, SpawnHandle};
+use foldhash::HashMap;
 use slog::Logger;
 use tokio::sync::broadcast;
 
@@ -84,8 +84,8 @@ impl Pool {
             memory: Memory::new(with.config.max_origins),
             pushes: pushes::empty(&with.config),
             with,
-            sites: HashMap::new(),
-            connections: HashMap::new(),
+            sites: HashMap::default(),
+            connections: HashMap::default(),
             agenda: Agenda::default(),
             pending: 0,
             sweep: None,

@@ -9,12 +9,13 @@ mod patience;
 mod receiving;
 mod sink;
 
-use std::rc::Weak;
+use std::cell::Cell;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WeakRecipient,
-    WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient,
+    WeakRecipient, WrapFuture,
 };
 
 pub(crate) use crate::stream::listener::guarded;
@@ -31,14 +32,30 @@ use crate::stream::ended::Ended;
 use crate::stream::receiving::Receiving;
 use crate::view::Tally;
 
-/// Sends one request, assembles its response, answers, stops.
+/// Sends one request, assembles its response, answers; and then another, until nobody has one.
 pub(crate) struct Stream {
-    number: u64,
-    /// Until started.
-    work: Option<Work>,
-    /// Until told that the stream is done.
+    desk: Rc<Desk>,
+    /// `None`: of what is pushed, which has no slot on the connection.
     owner: Option<Weak<Recipient<StreamDone>>>,
+    /// Names to the owner the fetch that it has to be told the end of.
+    number: Option<u64>,
 }
+
+/// Where a stream finds what to do.
+#[derive(Default)]
+pub(crate) struct Desk(Cell<Option<(u64, Box<Work>)>>);
+
+impl Desk {
+    /// `number` names the fetch to the stream's owner.
+    pub(crate) fn put(&self, number: u64, work: Work) {
+        self.0.set(Some((number, Box::new(work))));
+    }
+}
+
+/// There is something on the desk.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Again;
 
 /// What a stream needs to do its work.
 pub(crate) struct Work {
@@ -59,51 +76,35 @@ pub(crate) struct Work {
 }
 
 impl Stream {
-    /// `number` names the stream to its `owner`.
-    pub(crate) fn new(number: u64, work: Work, owner: Weak<Recipient<StreamDone>>) -> Self {
+    /// Begins with what is on the desk.
+    pub(crate) fn new(desk: Rc<Desk>, owner: Weak<Recipient<StreamDone>>) -> Self {
         Self {
-            number,
-            work: Some(work),
+            desk,
             owner: Some(owner),
+            number: None,
         }
     }
 
-    /// Of a response that the server pushes, which has no slot on the connection.
+    /// Of a response that the server pushes.
     fn pushed(work: Work) -> Self {
+        let desk = Desk::default();
+        desk.put(0, work);
         Self {
-            number: 0,
-            work: Some(work),
+            desk: Rc::new(desk),
             owner: None,
+            number: None,
         }
     }
 
-    fn end(&mut self, ended: Ended, ctx: &mut Context<Self>) {
-        // The slot first: whoever hears the answer may send the next fetch at once.
-        self.announce(finish_of(ended.error()));
-        ended.tell();
-        ctx.stop();
-    }
-
-    /// Tells the connection, once, that the slot is free.
-    fn announce(&mut self, finish: Finish) {
-        if let Some(owner) = self.owner.take().and_then(|owner| owner.upgrade()) {
-            let number = self.number;
-            owner.do_send(StreamDone { number, finish });
-        }
-    }
-}
-
-impl Actor for Stream {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        let Some(mut work) = self.work.take() else {
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        let Some((number, mut work)) = self.desk.0.take() else {
             return;
         };
+        self.number = Some(number);
         match work.send() {
             Ok(exchange) => {
                 // What is awaited is moved several times before it is at its place: a box is small.
-                let receiving = Box::new(Receiving::new(work, exchange)).run();
+                let receiving = Box::new(Receiving::new(*work, exchange)).run();
                 let receiving = receiving.into_actor(self);
                 ctx.spawn(receiving.map(|ended, this, ctx| this.end(ended, ctx)));
             }
@@ -118,8 +119,48 @@ impl Actor for Stream {
         }
     }
 
+    fn end(&mut self, ended: Ended, ctx: &mut Context<Self>) {
+        // The slot first: whoever hears the answer may send the next fetch at once.
+        self.announce(finish_of(ended.error()), true);
+        ended.tell();
+        if self.owner.is_none() {
+            ctx.stop();
+        }
+    }
+
+    /// Tells the connection, once for each fetch, that the slot is free.
+    fn announce(&mut self, finish: Finish, goes_on: bool) {
+        let owner = self.owner.as_ref().and_then(Weak::upgrade);
+        if let (Some(number), Some(owner)) = (self.number.take(), owner) {
+            owner.do_send(StreamDone {
+                number,
+                finish,
+                goes_on,
+            });
+        }
+    }
+}
+
+impl Actor for Stream {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.begin(ctx);
+    }
+
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.announce(Finish::Plain);
+        // What it was given at the last moment goes home when it is dropped.
+        let left = self.desk.0.take();
+        self.number = left.as_ref().map(|(number, _)| *number).or(self.number);
+        self.announce(Finish::Plain, false);
+    }
+}
+
+impl Handler<Again> for Stream {
+    type Result = ();
+
+    fn handle(&mut self, _: Again, ctx: &mut Self::Context) {
+        self.begin(ctx);
     }
 }
 
