@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr};
+use futures::FutureExt;
 use futures::stream::{Stream, StreamExt};
 use tokio::sync::oneshot;
 
@@ -120,10 +121,10 @@ impl Engine {
         request: Request,
         asks: fn(oneshot::Sender<Result<T, Failure>>) -> Caller,
     ) -> impl Future<Output = Result<T, Failure>> + Send + use<T> {
-        let inner = Arc::clone(&self.inner);
+        let (inner, request) = (Arc::clone(&self.inner), Arc::new(request));
         async move {
             let Inner { with, .. } = &*inner;
-            let (request, accepted) = (Arc::new(request), now());
+            let accepted = now();
             // A faulty request has no origin; any Agent can tell its sender so.
             let shard = with
                 .config
@@ -176,10 +177,8 @@ impl Engine {
         S: Stream<Item = (K, Request)>,
     {
         let engine = self.clone();
-        let fetches = requests.map(move |(key, request)| {
-            let fetch = engine.fetch(request);
-            async move { (key, fetch.await) }
-        });
+        let fetches = requests
+            .map(move |(key, request)| engine.fetch(request).map(|response| (key, response)));
         Box::pin(fetches.buffer_unordered(in_flight.max(1)))
     }
 

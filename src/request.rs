@@ -11,6 +11,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, uri::Authority};
 
 pub(crate) use crate::request::overrides::Overrides;
+use crate::request::overrides::Own;
 pub use crate::request::overrides::{MinRate, OnDataLoss, OnTooLarge, Redirects};
 pub(crate) use crate::request::priority::{PRIORITY, Priority};
 
@@ -45,7 +46,7 @@ pub struct Request {
     target: Result<Target, Error>,
     headers: HeaderMap,
     body: Upload,
-    overrides: Overrides,
+    overrides: Own,
     events: Events,
     egress: Egress,
     names_proxy: bool,
@@ -64,7 +65,7 @@ impl Request {
             target: url.try_into().map_err(Into::into),
             headers: HeaderMap::new(),
             body: Upload::default(),
-            overrides: Overrides::default(),
+            overrides: Own::default(),
             events: Events::NONE,
             egress: Egress::default(),
             names_proxy: false,
@@ -314,8 +315,8 @@ impl Request {
         set.map_or_else(|| urgency_of(&self.headers), |priority| priority.urgency)
     }
 
-    pub(crate) fn overrides(&self) -> Overrides {
-        self.overrides
+    pub(crate) fn overrides(&self) -> &Overrides {
+        &self.overrides
     }
 
     pub(crate) fn retried_statuses(&self) -> Option<&Vec<StatusCode>> {
@@ -349,7 +350,7 @@ impl Request {
             target: Ok(to),
             headers,
             body,
-            overrides: self.overrides,
+            overrides: self.overrides.clone(),
             events: self.events.clone(),
             egress: self.egress.clone(),
             names_proxy: self.names_proxy,

@@ -31,7 +31,7 @@ impl fmt::Debug for Request {
             .field("target", &target)
             .field("headers", &Shown(&self.headers))
             .field("body", &self.body)
-            .field("overrides", &self.overrides)
+            .field("overrides", &*self.overrides)
             .field("egress", &self.egress)
             .finish_non_exhaustive()
     }

@@ -1,5 +1,6 @@
 //! What one request may set apart from the engine's `Config`.
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use crate::request::priority::Priority;
@@ -79,4 +80,37 @@ pub(crate) struct Overrides {
     pub(crate) expects_continue: Option<Duration>,
     pub(crate) decodes: Option<bool>,
     pub(crate) priority: Option<Priority>,
+}
+
+/// Those of a request, most of which set none.
+#[derive(Clone, Default)]
+pub(super) struct Own(Option<Box<Overrides>>);
+
+impl Deref for Own {
+    type Target = Overrides;
+
+    fn deref(&self) -> &Overrides {
+        static NONE: Overrides = Overrides {
+            deadline: None,
+            head_timeout: None,
+            body_timeout: None,
+            upload_timeout: None,
+            max_body: None,
+            on_too_large: None,
+            on_data_loss: None,
+            min_rate: None,
+            max_attempts: None,
+            redirects: None,
+            expects_continue: None,
+            decodes: None,
+            priority: None,
+        };
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for Own {
+    fn deref_mut(&mut self) -> &mut Overrides {
+        self.0.get_or_insert_default()
+    }
 }

@@ -50,6 +50,22 @@ enum Came {
     ),
 }
 
+impl Came {
+    fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Whole(outcome, _) => outcome.as_ref().err(),
+            Self::Piped(_, _, end) => end.as_ref().err(),
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        match self {
+            Self::Whole(outcome, _) => *outcome = Err(error),
+            Self::Piped(_, _, end) => *end = Err(error),
+        }
+    }
+}
+
 impl Receiving {
     pub(super) fn new(mut work: Work, exchange: Exchange) -> Self {
         let is_asked_for = !work.attempt.is_for_the_pool();
@@ -185,11 +201,11 @@ impl Receiving {
         }
     }
 
-    fn end(mut self: Box<Self>, came: Came) -> Ended {
-        let came = match came {
-            Came::Whole(outcome, is_final) => Came::Whole(self.told(outcome), is_final),
-            Came::Piped(inlet, head, end) => Came::Piped(inlet, head, self.told(end)),
-        };
+    fn end(mut self: Box<Self>, mut came: Came) -> Ended {
+        let told = self.listener.over(&self.work.attempt, came.error());
+        if let Err(error) = told {
+            came.fail(error);
+        }
         self.settle();
         // The exchange is dropped before the slot is told to be free.
         let Self {
@@ -224,13 +240,6 @@ impl Receiving {
                 }
             }
         }
-    }
-
-    /// The last event.
-    fn told<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
-        let attempt = &self.work.attempt;
-        let told = self.listener.over(attempt, outcome.as_ref().err());
-        told.and(outcome)
     }
 
     fn settle(&mut self) {
