@@ -42,9 +42,8 @@ use crate::message::{
 };
 use crate::net::Dialer;
 use crate::origin::Protocols;
-use crate::response::Peer;
-use crate::session::{self, Known, Session, Step};
-use crate::stream::Work;
+use crate::session::{self, Known, Step};
+use crate::stream::{Common, Work};
 use crate::view::{Reason, Tally};
 
 /// Owns one session; starts a [`Stream`] for each attempt it is given.
@@ -68,7 +67,7 @@ pub(crate) struct Connection {
 
 enum State {
     Dialing,
-    Open { session: Session, peer: Arc<Peer> },
+    Open(Rc<Common>),
     Draining,
 }
 
@@ -147,8 +146,7 @@ impl Connection {
                 self.with.vitals.protocol.set(Some(session.protocol()));
                 self.known = Some(known);
                 self.watch.open(pinger, now());
-                let peer = Arc::new(peer);
-                self.state = State::Open { session, peer };
+                self.state = State::Open(Rc::new(self.common(session, peer)));
                 ctx.spawn(Driving::new(driver, permit));
                 self.tell(News::Room(room));
             }
@@ -160,18 +158,9 @@ impl Connection {
         }
     }
 
-    /// Lets its Pool see who is at the other end.
-    fn show(&self, peer: &Peer) {
-        let vitals = &self.with.vitals;
-        vitals.peer.set(Some(peer.address));
-        vitals.handshake.set(peer.dial.total);
-        vitals.round_trip.set(peer.dial.tcp);
-        vitals.heard.set(Some(now()));
-    }
-
     fn on_step(&mut self, step: Step, ctx: &mut Context<Self>) {
         match step {
-            Step::Room(room) if matches!(self.state, State::Open { .. }) => {
+            Step::Room(room) if matches!(self.state, State::Open(_)) => {
                 self.tell(News::Room(room));
             }
             Step::Room(_) => {}
@@ -293,7 +282,7 @@ impl Handler<Attempt> for Connection {
     type Result = ();
 
     fn handle(&mut self, attempt: Attempt, ctx: &mut Self::Context) {
-        let State::Open { session, peer } = &self.state else {
+        let State::Open(common) = &self.state else {
             self.tell(News::Freed);
             // A server that speaks before it is asked, and not HTTP, would do so again.
             let fate = self.known.as_ref().and_then(|known| known.fate.get());
@@ -310,14 +299,8 @@ impl Handler<Attempt> for Connection {
         self.started += 1;
         let work = Work {
             attempt,
-            session: session.clone(),
-            config: Arc::clone(&self.with.config),
-            tally: Arc::clone(&self.with.tally),
-            bytes: Arc::clone(&self.with.bytes),
-            peer: Arc::clone(peer),
-            connection: self.with.id.serial,
+            common: Rc::clone(common),
             reused: self.started > 1,
-            pool: self.with.pool.clone(),
             pushed: None,
         };
         self.streams.begin(self.started, work);
@@ -348,7 +331,7 @@ impl Handler<StreamDone> for Connection {
             }
         }
         // Before the slot is told to be free, so that nobody is sent to what is no longer there.
-        let is_spent = matches!(&self.state, State::Open { session, .. } if !session.can_go_on());
+        let is_spent = matches!(&self.state, State::Open(common) if !common.session.can_go_on());
         if is_spent {
             let reason = self.on_server_end();
             self.drain(reason, ctx);

@@ -41,7 +41,7 @@ pub(crate) enum Driver {
 /// One request and its response. Dropping it before the end tells the server that the rest is not
 /// wanted: HTTP/2 resets the stream, HTTP/1.1 has nothing for it but to close.
 pub(crate) enum Exchange {
-    Http1(http1::Exchange),
+    Http1(Box<http1::Exchange>),
     Http2(http2::Exchange),
 }
 
@@ -152,7 +152,10 @@ impl Session {
     /// Nothing was sent.
     pub(crate) fn send(&mut self, request: &Request, target: &Target) -> Result<Exchange, Error> {
         match self {
-            Self::Http1(session) => session.send(request, target).map(Exchange::Http1),
+            Self::Http1(session) => {
+                let exchange = session.send(request, target)?;
+                Ok(Exchange::Http1(Box::new(exchange)))
+            }
             Self::Http2(session) => session.send(request, target).map(Exchange::Http2),
         }
     }

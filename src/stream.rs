@@ -43,12 +43,12 @@ pub(crate) struct Stream {
 
 /// Where a stream finds what to do.
 #[derive(Default)]
-pub(crate) struct Desk(Cell<Option<(u64, Box<Work>)>>);
+pub(crate) struct Desk(Cell<Option<(u64, Work)>>);
 
 impl Desk {
     /// `number` names the fetch to the stream's owner.
     pub(crate) fn put(&self, number: u64, work: Work) {
-        self.0.set(Some((number, Box::new(work))));
+        self.0.set(Some((number, work)));
     }
 }
 
@@ -60,6 +60,15 @@ pub(crate) struct Again;
 /// What a stream needs to do its work.
 pub(crate) struct Work {
     pub(crate) attempt: Attempt,
+    pub(crate) common: Rc<Common>,
+    /// Whether an earlier stream used the connection.
+    pub(crate) reused: bool,
+    /// The response, where it was not asked for.
+    pub(crate) pushed: Option<Exchange>,
+}
+
+/// What the streams of a connection have in common.
+pub(crate) struct Common {
     pub(crate) session: Session,
     pub(crate) config: Arc<Config>,
     pub(crate) tally: Arc<Tally>,
@@ -67,12 +76,8 @@ pub(crate) struct Work {
     pub(crate) peer: Arc<Peer>,
     /// Number of the connection.
     pub(crate) connection: u64,
-    /// Whether an earlier stream used the connection.
-    pub(crate) reused: bool,
     /// Keeps what the server pushes, where it may.
     pub(crate) pool: Option<WeakRecipient<Pushed>>,
-    /// The response, where it was not asked for.
-    pub(crate) pushed: Option<Exchange>,
 }
 
 impl Stream {
@@ -104,7 +109,7 @@ impl Stream {
         match work.send() {
             Ok(exchange) => {
                 // What is awaited is moved several times before it is at its place: a box is small.
-                let receiving = Box::new(Receiving::new(*work, exchange)).run();
+                let receiving = Box::new(Receiving::new(work, exchange)).run();
                 let receiving = receiving.into_actor(self);
                 ctx.spawn(receiving.map(|ended, this, ctx| this.end(ended, ctx)));
             }
@@ -186,9 +191,11 @@ impl Work {
     fn send(&mut self) -> Result<Exchange, Error> {
         match self.pushed.take() {
             Some(exchange) => Ok(exchange),
-            None => self
-                .session
-                .send(self.attempt.request(), self.attempt.target()),
+            None => {
+                // One that has a stream waiting to be opened takes no other.
+                let mut session = self.common.session.clone();
+                session.send(self.attempt.request(), self.attempt.target())
+            }
         }
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use crate::clock::now;
 use crate::config::Config;
+use crate::connection::Connection;
 use crate::error::Error;
 use crate::message::vitals::Vitals;
 use crate::net::Dialer;
 use crate::origin::{Origin, Protocols};
 use crate::response::Peer;
-use crate::session;
+use crate::session::{self, Session};
+use crate::stream::Common;
 
 /// A session, ready for requests, and who is at its other end.
 pub(super) struct Opened {
@@ -38,5 +40,29 @@ pub(super) async fn open(
     match tokio::time::timeout(after, opening).await {
         Ok(opened) => opened,
         Err(_) => Err(Error::ConnectTimeout { after }),
+    }
+}
+
+impl Connection {
+    /// Lets its Pool see who is at the other end.
+    pub(super) fn show(&self, peer: &Peer) {
+        let vitals = &self.with.vitals;
+        vitals.peer.set(Some(peer.address));
+        vitals.handshake.set(peer.dial.total);
+        vitals.round_trip.set(peer.dial.tcp);
+        vitals.heard.set(Some(now()));
+    }
+
+    /// What its streams will have in common.
+    pub(super) fn common(&self, session: Session, peer: Peer) -> Common {
+        Common {
+            session,
+            config: Arc::clone(&self.with.config),
+            tally: Arc::clone(&self.with.tally),
+            bytes: Arc::clone(&self.with.bytes),
+            peer: Arc::new(peer),
+            connection: self.with.id.serial,
+            pool: self.with.pool.clone(),
+        }
     }
 }

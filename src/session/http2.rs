@@ -180,7 +180,8 @@ impl Session {
             is_over: false,
             upload: source.map(|source| {
                 let vitals = Rc::clone(&self.known.vitals);
-                Upload::new(stream, source, vitals, waits_for_word(request))
+                let is_patient = waits_for_word(request);
+                Box::new(Upload::new(stream, source, vitals, is_patient))
             }),
             uploaded: 0,
             granted: None,

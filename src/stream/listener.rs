@@ -2,37 +2,30 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::config::Config;
 use crate::error::Error;
 use crate::event::{EventHandler, Flow, On};
 use crate::message::attempt::Attempt;
 use crate::origin::Target;
+use crate::stream::Common;
 
 /// The engine's handler and the request's, as far as there are any.
 pub(super) struct Listener {
-    config: Arc<Config>,
-    connection: u64,
+    common: Rc<Common>,
     stream: u32,
     is_heard: bool,
 }
 
 impl Listener {
-    pub(super) fn new(
-        config: &Arc<Config>,
-        attempt: &Attempt,
-        connection: u64,
-        stream: u32,
-    ) -> Self {
-        let is_heard =
-            config.events.handler().is_some() || attempt.request().listener().handler().is_some();
+    pub(super) fn new(common: &Rc<Common>, attempt: &Attempt, stream: u32) -> Self {
+        let is_heard = common.config.events.handler().is_some()
+            || attempt.request().listener().handler().is_some();
         Self {
-            config: Arc::clone(config),
-            connection,
+            common: Rc::clone(common),
             stream,
             is_heard,
         }
@@ -113,7 +106,7 @@ impl Listener {
         let Some(handler) = attempt.request().listener().handler() else {
             return Ok(());
         };
-        let (origin, connection) = (attempt.origin(), self.connection);
+        let (origin, connection) = (attempt.origin(), self.common.connection);
         guarded(|| handler.connection_terminated(origin, connection, Some(error)))
     }
 
@@ -141,12 +134,12 @@ impl Listener {
         let on = On {
             method: attempt.request().method(),
             target: attempt.target(),
-            connection: self.connection,
+            connection: self.common.connection,
             stream: self.stream,
         };
         let mut flow = Flow::Continue;
         let handlers = [
-            self.config.events.handler(),
+            self.common.config.events.handler(),
             attempt.request().listener().handler(),
         ];
         for handler in handlers.into_iter().flatten() {

@@ -31,7 +31,8 @@ pub(super) struct Receiving {
     patience: Patience,
     listener: Listener,
     allowance: Option<Allowance>,
-    decoding: Option<Decoding>,
+    /// In a box, for most have none.
+    decoding: Option<Box<Decoding>>,
     account: Receipt,
     /// Promises taken along with it.
     pushes: usize,
@@ -69,26 +70,26 @@ impl Came {
 impl Receiving {
     pub(super) fn new(mut work: Work, exchange: Exchange) -> Self {
         let is_asked_for = !work.attempt.is_for_the_pool();
-        work.attempt.mark_sent(work.connection);
-        let limits = Limits::of(&work.attempt, &work.config);
+        work.attempt.mark_sent(work.common.connection);
+        let limits = Limits::of(&work.attempt, &work.common.config);
         let patience = Patience::new(work.attempt.watch(), limits);
         let queued = patience.since_accepted();
         if is_asked_for {
-            work.tally.request(work.reused, queued);
+            work.common.tally.request(work.reused, queued);
         }
         let stream = exchange.stream();
         Self {
-            listener: Listener::new(&work.config, &work.attempt, work.connection, stream),
+            listener: Listener::new(&work.common, &work.attempt, stream),
             account: Receipt {
                 queued,
                 sent: Some(queued),
-                connection: Some(work.connection),
+                connection: Some(work.common.connection),
                 stream: Some(stream),
                 reused: work.reused,
                 attempts: work.attempt.number(),
                 retries: work.attempt.retries(),
                 hops: work.attempt.hops(),
-                peer: Some(Arc::clone(&work.peer)),
+                peer: Some(Arc::clone(&work.common.peer)),
                 ..Receipt::default()
             },
             work,
@@ -114,7 +115,7 @@ impl Receiving {
         let is_final = !self
             .work
             .attempt
-            .is_for_the_agent(head.status, &self.work.config);
+            .is_for_the_agent(head.status, &self.work.common.config);
         if is_final && self.work.attempt.is_wanted_at_head() {
             return self.pipe(head).await;
         }
@@ -128,7 +129,7 @@ impl Receiving {
             match self.wait(|this, cx| this.exchange.poll_head(cx)).await? {
                 Coming::Interim(status, headers) => {
                     interims += 1;
-                    if interims > self.work.config.heads.max_informational {
+                    if interims > self.work.common.config.heads.max_informational {
                         return Err(broken("interim responses and no end of them"));
                     }
                     if status == StatusCode::CONTINUE {
@@ -140,7 +141,7 @@ impl Receiving {
                 Coming::Head(head) => {
                     self.account.first_byte = Some(self.patience.since_accepted());
                     self.account.head_bytes = head.raw.as_ref().map(|raw| raw.len() as u64);
-                    if head.headers.len() > self.work.config.heads.max_fields {
+                    if head.headers.len() > self.work.common.config.heads.max_fields {
                         return Err(broken("the head has too many fields"));
                     }
                     return Ok(head);
@@ -152,7 +153,7 @@ impl Receiving {
     /// Gathers the whole response.
     async fn gather(&mut self, head: Head) -> Result<Response, Error> {
         let announced = self.on_head(&head, false)?;
-        let mut sink = Sink::gather(announced, &self.work.bytes);
+        let mut sink = Sink::gather(announced, &self.work.common.bytes);
         let trailers = self.body(&head, announced, &mut sink).await?;
         let Sink::Gather { body, .. } = sink else {
             return Err(Error::Internal { sent: true });
@@ -161,7 +162,10 @@ impl Receiving {
             status: head.status,
             headers: head.headers,
             body: body.finish(),
-            raw_body: self.decoding.take().and_then(Decoding::into_raw),
+            raw_body: self
+                .decoding
+                .take()
+                .and_then(|decoding| decoding.into_raw()),
             trailers,
             protocol: head.protocol,
             partial: self.exchange.is_partial(),
@@ -179,8 +183,8 @@ impl Receiving {
         if !self.limits.has_deadline {
             self.patience.watch.lift_deadline();
         }
-        let most = usize::try_from(self.work.config.stream_window).unwrap_or(usize::MAX);
-        let (inlet, body) = Body::open(most, &self.work.bytes);
+        let most = usize::try_from(self.work.common.config.stream_window).unwrap_or(usize::MAX);
+        let (inlet, body) = Body::open(most, &self.work.common.bytes);
         let response = OpenResponse {
             status: head.status,
             headers: head.headers.clone(),
@@ -253,7 +257,7 @@ impl Receiving {
         mut step: impl FnMut(&mut Self, &mut Turn<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
         poll_fn(|cx| {
-            if self.work.pool.is_some() {
+            if self.work.common.pool.is_some() {
                 self.heed_promises(cx)?;
             }
             let polled = step(self, cx);

@@ -23,7 +23,7 @@ pub(crate) struct Exchange {
     /// Whether nothing is left to reset.
     pub(super) is_over: bool,
     /// Until it is over.
-    pub(super) upload: Option<Upload>,
+    pub(super) upload: Option<Box<Upload>>,
     /// What of the request's body was sent by an upload that is over.
     pub(super) uploaded: u64,
     /// What was granted to it last, if that has not been told.
@@ -65,7 +65,7 @@ impl Exchange {
 
     pub(in crate::session) fn granted(&mut self) -> Option<usize> {
         let upload = self.upload.as_mut();
-        upload.map_or_else(|| self.granted.take(), Upload::granted)
+        upload.map_or_else(|| self.granted.take(), |upload| upload.granted())
     }
 
     /// The next promise, which comes before what follows it of the response.
@@ -199,7 +199,7 @@ impl Exchange {
 
     fn end_upload(&mut self) {
         self.uploaded = self.uploaded().bytes;
-        self.granted = self.upload.as_mut().and_then(Upload::granted);
+        self.granted = self.upload.as_mut().and_then(|upload| upload.granted());
         self.upload = None;
     }
 }

@@ -39,15 +39,16 @@ impl Receiving {
         }
         let may_have_body = may_have_body(attempt.request().method(), head.status);
         let announced = content_length(&head.headers).filter(|_| may_have_body);
-        let mut allowance = allowance(attempt, &self.work.config, is_piped);
+        let mut allowance = allowance(attempt, &self.work.common.config, is_piped);
         allowance.announce(announced.unwrap_or(0))?;
         if let Some(size) = allowance.warning(announced.unwrap_or(0)) {
             self.listener.large(attempt, size)?;
         }
         self.allowance = Some(allowance);
         self.decoding = may_have_body
-            .then(|| Decoding::of(attempt, &self.work.config, head, is_piped))
-            .flatten();
+            .then(|| Decoding::of(attempt, &self.work.common.config, head, is_piped))
+            .flatten()
+            .map(Box::new);
         self.account.decoded = self.decoding.is_some();
         Ok(announced)
     }
@@ -114,7 +115,10 @@ impl Receiving {
         match Exchange::poll_data(&mut self.exchange, cx) {
             Poll::Ready(Ok(Some(piece))) => Poll::Ready(Ok(Came::Wire(piece))),
             Poll::Ready(Ok(None)) => {
-                let ended = self.decoding.as_mut().map_or(Ok(()), Decoding::finish);
+                let ended = self
+                    .decoding
+                    .as_mut()
+                    .map_or(Ok(()), |decoding| decoding.finish());
                 Poll::Ready(ended.map(|()| Came::End))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -165,7 +169,7 @@ impl Receiving {
         if self.account.cut != Some(Cut::TooLarge) {
             return;
         }
-        while let Some(Ok(Some(piece))) = self.decoding.as_mut().map(Decoding::next) {
+        while let Some(Ok(Some(piece))) = self.decoding.as_mut().map(|decoding| decoding.next()) {
             if self.hand_out(piece, sink).is_err() {
                 return;
             }
@@ -178,7 +182,7 @@ impl Receiving {
             Err(error) => return self.lost(error),
         };
         if let Some(trailers) = &trailers {
-            if trailers.len() > self.work.config.heads.max_fields {
+            if trailers.len() > self.work.common.config.heads.max_fields {
                 return Err(broken("there are too many trailers"));
             }
             self.listener.trailers(&self.work.attempt, trailers)?;
