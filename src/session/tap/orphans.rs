@@ -58,9 +58,9 @@ impl Orphans {
             .map(|(_, parent)| *parent)
     }
 
-    /// A promise along with `parent` begins.
-    pub(super) fn begin(&mut self, parent: u32, is_padded: bool) {
-        self.passing = Some((parent, HEAD + usize::from(is_padded)));
+    /// A frame begins; if it is a promise along with a stream given up, that stream is its `parent`.
+    pub(super) fn begin(&mut self, parent: Option<u32>, is_padded: bool) {
+        self.passing = parent.map(|parent| (parent, HEAD + usize::from(is_padded)));
     }
 
     /// Some of a frame passes, which stand `at` so many bytes behind its beginning.
@@ -75,9 +75,12 @@ impl Orphans {
         }
         if at + bytes.len() >= place + 4 {
             let promised = u32::from_be_bytes(self.seen) & (u32::MAX >> 1);
-            self.known.truncate(REMEMBERED - 1);
-            self.known.push_front((promised, parent));
             self.passing = None;
+            // Streams of the server's own have even numbers (RFC 9113 §5.1.1).
+            if promised != 0 && promised.is_multiple_of(2) {
+                self.known.truncate(REMEMBERED - 1);
+                self.known.push_front((promised, parent));
+            }
         }
     }
 }

@@ -152,9 +152,9 @@ impl Scan {
             None if head.starts_block() => Some(Block { stream, ends }),
             _ => None,
         };
-        if head.kind == PUSH_PROMISE && self.given_up.has(stream) {
-            self.orphans.begin(stream, head.flags & PADDED != 0);
-        }
+        let is_orphan = head.kind == PUSH_PROMISE && self.given_up.has(stream);
+        let is_padded = head.flags & PADDED != 0;
+        self.orphans.begin(is_orphan.then_some(stream), is_padded);
         self.len = self.rest;
         self.goaway = (head.kind == GOAWAY && stream == 0).then(Gather::default);
     }
