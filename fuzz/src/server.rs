@@ -128,7 +128,9 @@ async fn settled(engine: &Engine) {
             actix_rt::task::yield_now().await;
         }
     };
-    within("end of it all", settling).await;
+    if timeout(PATIENCE, settling).await.is_err() {
+        panic!("there is no end of it: {:?}", engine.snapshot().await);
+    }
 }
 
 /// Reads until `is_all`; `false` at the end.
