@@ -77,6 +77,8 @@ impl Bench {
         config.max_attempts = 1;
         config.breaker_failures = 0;
         config.max_origins = 100;
+        // A connection may open after the last fetch has given up on it.
+        config.idle_timeout = Some(Duration::from_millis(100));
         config.acquire_timeout = Duration::from_millis(50);
         let engine = Engine::builder().config(config).start_here();
         engines.push((kind, engine.clone()));
