@@ -158,18 +158,12 @@ impl Handler<Attempt> for Pool {
     type Result = ();
 
     fn handle(&mut self, attempt: Attempt, ctx: &mut Self::Context) {
-        let attempt = match self.pushes.is_empty() {
-            true => Some(attempt),
-            false => self.try_pushes(attempt, ctx),
-        };
-        if let Some(attempt) = attempt {
-            self.receive(attempt, ctx);
-        }
+        self.receive(attempt, ctx);
     }
 }
 
 impl Pool {
-    /// Takes a fetch in that is to go out, if there is room for it.
+    /// Takes a fetch in, if there is room for it, or answers it with what was pushed.
     fn receive(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
         if self.is_closing {
             return attempt.finish(Err(Error::Closed { sent: false }));
@@ -180,6 +174,9 @@ impl Pool {
         if let Some(error) = attempt.watch().overdue(now()) {
             return attempt.finish(Err(error));
         }
+        let Some(attempt) = self.try_pushes(attempt, ctx) else {
+            return;
+        };
         let mut verdict = admit(self.facts(attempt.origin()));
         if matches!(verdict, Admit::Refuse { .. }) && self.sweep_again(ctx) {
             verdict = admit(self.facts(attempt.origin()));

@@ -156,8 +156,8 @@ pub struct Receipt {
     pub sent_bytes: u64,
     /// Why the body is not all that the server had to send, if it is not.
     pub cut: Option<Cut>,
-    /// Whether the server had pushed the response before it was asked for. What else stands here
-    /// is then how it came, but for `queued` and `done`.
+    /// Whether the server had pushed the response, and nothing was sent for it: connection, stream,
+    /// peer and bytes are those it came by.
     pub pushed: bool,
     /// The other end of the connection, if there was one.
     pub peer: Option<Arc<Peer>>,

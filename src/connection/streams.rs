@@ -74,12 +74,12 @@ impl Streams {
     /// One has told that it is done, and whether it can go on.
     pub(super) fn end(&mut self, number: u64, goes_on: bool) {
         let hand = self.at_work.remove(&number);
+        if goes_on && self.at_rest.len() < AT_REST {
+            self.at_rest.extend(hand);
+        }
         if self.at_work.is_empty() {
             self.at_rest.truncate(1);
             self.at_rest.shrink_to_fit();
-        }
-        if goes_on && self.at_rest.len() < AT_REST {
-            self.at_rest.extend(hand);
         }
     }
 

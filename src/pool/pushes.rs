@@ -64,6 +64,9 @@ impl Pool {
         attempt: Attempt,
         ctx: &mut Context<Self>,
     ) -> Option<Attempt> {
+        if self.pushes.is_empty() {
+            return Some(attempt);
+        }
         let request = attempt.request();
         let key = PushKey::new(attempt.origin(), request.method(), attempt.target());
         let fits = |kept: &Kept| answers(&kept.promised, &kept.response, request);
@@ -81,7 +84,7 @@ impl Pool {
 
     fn keep(&mut self, promise: &Promised, response: Box<Response>, ctx: &mut Context<Self>) {
         // Who has left is not to be handed what others may have a use for.
-        self.pushes.cull(Attempt::is_cancelled);
+        self.sweep_pushes();
         let (kept, size) = kept(promise, response, &self.with.bytes);
         let arrived = self
             .pushes
@@ -103,9 +106,6 @@ impl Pool {
     }
 
     fn hand_out(&self, attempt: Attempt, mut response: Response) {
-        if let Some(error) = attempt.watch().overdue(now()) {
-            return attempt.finish(Err(error));
-        }
         self.with.tally.push_used();
         let passed = now().saturating_duration_since(attempt.watch().accepted());
         let receipt = &mut response.receipt;

@@ -43,9 +43,8 @@ impl Receiving {
             taken: self.pushes,
             most: pushes.per_response,
         };
-        let is_wanted = may_be_taken(facts)
-            && self.work.common.pool.is_some()
-            && self.listener.promise(attempt, &target, head.headers())?;
+        let is_wanted =
+            may_be_taken(facts) && self.listener.promise(attempt, &target, head.headers())?;
         Ok(is_wanted.then_some(target))
     }
 
