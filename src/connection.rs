@@ -83,7 +83,7 @@ pub(crate) struct Setup {
     pub(crate) bytes: Arc<ByteBudget>,
     pub(crate) owner: WeakRecipient<ConnectionEvent>,
     /// Keeps what the server pushes, where it may.
-    pub(crate) pool: Option<WeakRecipient<Pushed>>,
+    pub(crate) keeper: Option<WeakRecipient<Pushed>>,
     pub(crate) vitals: Rc<Vitals>,
     /// What to offer to the server.
     pub(crate) protocols: Protocols,

@@ -8,7 +8,7 @@
 //! | `Attempt` | Agent → Pool → Connection → Stream | carries the request and the right to answer it |
 //! | `Failed` | whoever held the attempt → Agent | it came to nothing: retry or tell the caller |
 //! | `ConnectionEvent` | Connection → Pool | room, freed, suspect, recovered, draining, closed |
-//! | `stream::Again` | Connection → Stream | there is another fetch on your desk |
+//! | `Again` | Connection → Stream | there is another fetch on your desk |
 //! | `StreamDone` | Stream → Connection | the stream is off the session, and how it ended |
 //! | `Pushed` | Stream → Pool | what the server promises is on its way, here, or lost |
 //! | `Granted` | ledger of sockets → Pool | the place you waited for |
@@ -156,6 +156,11 @@ pub(crate) struct GoAway {
     /// Why.
     pub(crate) code: u32,
 }
+
+/// There is another fetch on the desk of a stream at rest.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Again;
 
 /// The stream is off the session; its slot is free.
 #[derive(Debug, Message)]

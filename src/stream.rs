@@ -1,4 +1,4 @@
-//! One request on one session.
+//! One request at a time on one session.
 
 mod decoding;
 mod ended;
@@ -14,8 +14,8 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient,
-    WeakRecipient, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WeakRecipient,
+    WrapFuture,
 };
 
 pub(crate) use crate::stream::listener::guarded;
@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::error::{Error, Phase};
 use crate::message::attempt::Attempt;
 use crate::message::pushed::Pushed;
-use crate::message::{Close, Finish, StreamDone};
+use crate::message::{Again, Close, Finish, StreamDone};
 use crate::response::Peer;
 use crate::session::{Exchange, Session};
 use crate::stream::ended::Ended;
@@ -52,11 +52,6 @@ impl Desk {
     }
 }
 
-/// There is something on the desk.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Again;
-
 /// What a stream needs to do its work.
 pub(crate) struct Work {
     pub(crate) attempt: Attempt,
@@ -77,7 +72,7 @@ pub(crate) struct Common {
     /// Number of the connection.
     pub(crate) connection: u64,
     /// Keeps what the server pushes, where it may.
-    pub(crate) pool: Option<WeakRecipient<Pushed>>,
+    pub(crate) keeper: Option<WeakRecipient<Pushed>>,
 }
 
 impl Stream {

@@ -62,7 +62,7 @@ impl Connection {
             bytes: Arc::clone(&self.with.bytes),
             peer: Arc::new(peer),
             connection: self.with.id.serial,
-            pool: self.with.pool.clone(),
+            keeper: self.with.keeper.clone(),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::rc::{Rc, Weak};
 use actix::{Actor, Addr, Recipient};
 use foldhash::HashMap;
 
-use crate::message::StreamDone;
-use crate::stream::{Again, Desk, Stream, Work};
+use crate::message::{Again, StreamDone};
+use crate::stream::{Desk, Stream, Work};
 
 /// At rest at most, at about 1.5 KiB each: to start one costs a tenth of a fetch. A connection without
 /// a fetch keeps one.

@@ -115,7 +115,7 @@ impl Pool {
             tally: Arc::clone(&self.with.tally),
             bytes: Arc::clone(&self.with.bytes),
             owner: ctx.address().downgrade().recipient(),
-            pool: may_push.then(|| ctx.address().downgrade().recipient()),
+            keeper: may_push.then(|| ctx.address().downgrade().recipient()),
             vitals: Rc::clone(&vitals),
         })
         .start();

@@ -16,7 +16,7 @@ use crate::stream::limits::Limits;
 /// How long each thing is waited for, and what is waited for just now.
 pub(super) struct Patience {
     pub(super) watch: Watch,
-    limits: Limits,
+    pub(super) limits: Limits,
     /// Armed at the first wait.
     alarm: Option<Pin<Box<Sleep>>>,
     /// How far the request's body had come when it was looked at last.

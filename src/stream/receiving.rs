@@ -27,7 +27,6 @@ use crate::stream::sink::Sink;
 pub(super) struct Receiving {
     work: Work,
     exchange: Exchange,
-    limits: Limits,
     patience: Patience,
     listener: Listener,
     allowance: Option<Allowance>,
@@ -79,7 +78,7 @@ impl Receiving {
         }
         let stream = exchange.stream();
         Self {
-            listener: Listener::new(&work.common, &work.attempt, stream),
+            listener: Listener::new(&work, stream),
             account: Receipt {
                 queued,
                 sent: Some(queued),
@@ -94,7 +93,6 @@ impl Receiving {
             },
             work,
             exchange,
-            limits,
             patience,
             allowance: None,
             decoding: None,
@@ -135,8 +133,7 @@ impl Receiving {
                     if status == StatusCode::CONTINUE {
                         self.exchange.go_ahead();
                     }
-                    let attempt = &self.work.attempt;
-                    self.listener.informational(attempt, status, &headers)?;
+                    self.listener.informational(&self.work, status, &headers)?;
                 }
                 Coming::Head(head) => {
                     self.account.first_byte = Some(self.patience.since_accepted());
@@ -180,7 +177,7 @@ impl Receiving {
             Ok(announced) => announced,
             Err(error) => return Came::Whole(Err(error), true),
         };
-        if !self.limits.has_deadline {
+        if !self.patience.limits.has_deadline {
             self.patience.watch.lift_deadline();
         }
         let most = usize::try_from(self.work.common.config.stream_window).unwrap_or(usize::MAX);
@@ -206,7 +203,7 @@ impl Receiving {
     }
 
     fn end(mut self: Box<Self>, mut came: Came) -> Ended {
-        let told = self.listener.over(&self.work.attempt, came.error());
+        let told = self.listener.over(&self.work, came.error());
         if let Err(error) = told {
             came.fail(error);
         }
@@ -257,12 +254,12 @@ impl Receiving {
         mut step: impl FnMut(&mut Self, &mut Turn<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
         poll_fn(|cx| {
-            if self.work.common.pool.is_some() {
+            if self.work.common.keeper.is_some() {
                 self.heed_promises(cx)?;
             }
             let polled = step(self, cx);
             if let Some(bytes) = self.exchange.granted() {
-                self.listener.window(&self.work.attempt, bytes)?;
+                self.listener.window(&self.work, bytes)?;
             }
             if self.patience.heed_upload(self.exchange.uploaded()) {
                 self.account.sent = Some(self.patience.since_accepted());

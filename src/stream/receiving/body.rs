@@ -31,7 +31,7 @@ impl Receiving {
         let attempt = &self.work.attempt;
         if self
             .listener
-            .response(attempt, head.status, &head.headers)?
+            .response(&self.work, head.status, &head.headers)?
             == Flow::Stop
         {
             self.account.cut = Some(Cut::Stopped);
@@ -42,7 +42,7 @@ impl Receiving {
         let mut allowance = allowance(attempt, &self.work.common.config, is_piped);
         allowance.announce(announced.unwrap_or(0))?;
         if let Some(size) = allowance.warning(announced.unwrap_or(0)) {
-            self.listener.large(attempt, size)?;
+            self.listener.large(&self.work, size)?;
         }
         self.allowance = Some(allowance);
         self.decoding = may_have_body
@@ -141,7 +141,7 @@ impl Receiving {
             self.account.cut = Some(Cut::TooLarge);
         }
         if let Some(size) = allowance.warning(0) {
-            self.listener.large(&self.work.attempt, size)?;
+            self.listener.large(&self.work, size)?;
         }
         let at_once = match &mut self.decoding {
             Some(decoding) => {
@@ -156,7 +156,7 @@ impl Receiving {
 
     /// Hands a piece out. Returns how many bytes the server may send for it at once.
     fn hand_out(&mut self, piece: Bytes, sink: &mut Sink) -> Result<usize, Error> {
-        if self.listener.data(&self.work.attempt, &piece)? == Flow::Stop {
+        if self.listener.data(&self.work, &piece)? == Flow::Stop {
             self.account.cut = self.account.cut.or(Some(Cut::Stopped));
         }
         self.account.body_bytes += piece.len() as u64;
@@ -185,7 +185,7 @@ impl Receiving {
             if trailers.len() > self.work.common.config.heads.max_fields {
                 return Err(broken("there are too many trailers"));
             }
-            self.listener.trailers(&self.work.attempt, trailers)?;
+            self.listener.trailers(&self.work, trailers)?;
         }
         Ok(trailers)
     }
@@ -193,7 +193,7 @@ impl Receiving {
     /// The body ended before its end, for which the request may have a use.
     fn lost(&mut self, error: Error) -> Result<Option<HeaderMap>, Error> {
         if matches!(error, Error::TooLarge { .. })
-            && self.limits.on_too_large == OnTooLarge::Truncate
+            && self.patience.limits.on_too_large == OnTooLarge::Truncate
         {
             self.account.cut = Some(Cut::TooLarge);
             return Ok(None);
@@ -206,7 +206,7 @@ impl Receiving {
                     | Error::Unresponsive { .. }
                     | Error::Decode { .. }
             );
-        match self.limits.on_data_loss {
+        match self.patience.limits.on_data_loss {
             OnDataLoss::Keep if is_loss => {
                 self.account.cut = Some(Cut::DataLoss);
                 Ok(None)

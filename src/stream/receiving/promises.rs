@@ -44,13 +44,13 @@ impl Receiving {
             most: pushes.per_response,
         };
         let is_wanted =
-            may_be_taken(facts) && self.listener.promise(attempt, &target, head.headers())?;
+            may_be_taken(facts) && self.listener.promise(&self.work, &target, head.headers())?;
         Ok(is_wanted.then_some(target))
     }
 
     /// Starts a Stream for what was promised: a fetch like any other, but that the Pool is its caller.
     fn take_promise(&mut self, promise: Promise, target: Target) {
-        let Some(pool) = &self.work.common.pool else {
+        let Some(pool) = &self.work.common.keeper else {
             return;
         };
         let attempt = &self.work.attempt;
