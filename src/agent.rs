@@ -24,6 +24,7 @@ use crate::message::{
     CloseIdle, CloseOrigin, Drain, Ended, Failed, Fetch, Open, Submit, Supervisor, TakeSnapshot,
     Tidy,
 };
+use crate::origin::Origin;
 use crate::policy::redirect;
 use crate::policy::retry::{Bounds, Verdict, judge, judge_status};
 use crate::request::Request;
@@ -63,7 +64,7 @@ impl With {
     /// Takes a fetch in and sends it on its way, or answers what is wrong with it.
     fn accept(
         &self,
-        request: Arc<Request>,
+        request: (Arc<Request>, Result<Origin, Error>),
         caller: Caller,
         accepted: Instant,
         ctx: &Context<Agent>,
@@ -148,7 +149,9 @@ where
 {
     fn handle(self, ctx: &mut Context<Agent>, asker: Option<OneshotSender<M::Result>>) {
         let caller = Caller::from(asker);
-        self.with.accept(Arc::new(self.request), caller, now(), ctx);
+        let origin = self.with.config.origin_of(&self.request);
+        let request = (Arc::new(self.request), origin);
+        self.with.accept(request, caller, now(), ctx);
     }
 }
 
@@ -156,8 +159,12 @@ impl Handler<Submit> for Agent {
     type Result = ();
 
     fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
-        self.with
-            .accept(submit.request, submit.caller, submit.accepted, ctx);
+        self.with.accept(
+            (submit.request, submit.origin),
+            submit.caller,
+            submit.accepted,
+            ctx,
+        );
     }
 }
 

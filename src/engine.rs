@@ -125,15 +125,16 @@ impl Engine {
         async move {
             let Inner { with, .. } = &*inner;
             let accepted = now();
+            let origin = with.config.origin_of(&request);
             // A faulty request has no origin; any Agent can tell its sender so.
-            let shard = with
-                .config
-                .origin_of(&request)
-                .map_or(0, |origin| with.inside.routes.shard_of(&origin));
+            let shard = origin
+                .as_ref()
+                .map_or(0, |origin| with.inside.routes.shard_of(origin));
             while let Some(agent) = with.residents.of(shard) {
                 let (caller, answer) = oneshot::channel();
                 agent.do_send(Submit {
                     request: Arc::clone(&request),
+                    origin: origin.clone(),
                     caller: asks(caller),
                     accepted,
                 });

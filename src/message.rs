@@ -89,6 +89,8 @@ impl From<Request> for Open {
 #[rtype(result = "()")]
 pub(crate) struct Submit {
     pub(crate) request: Arc<Request>,
+    /// Of the request, or what is wrong with it.
+    pub(crate) origin: Result<Origin, Error>,
     pub(crate) caller: Caller,
     /// When it was asked for: the way through mailboxes counts.
     pub(crate) accepted: Instant,

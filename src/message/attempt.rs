@@ -83,19 +83,19 @@ impl From<Outcome> for Result<Response, Error> {
 }
 
 impl Attempt {
-    /// Takes a fetch in.
+    /// Takes a fetch in: the request, and the origin that the config makes of it.
     ///
     /// # Errors
     ///
     /// Gives the caller back, with the fault of the request.
     pub(crate) fn new(
-        request: Arc<Request>,
+        (request, origin): (Arc<Request>, Result<Origin, Error>),
         caller: Caller,
         accepted: Instant,
         config: &Config,
         pass: Pass,
     ) -> Result<Self, (Caller, Error)> {
-        let (target, origin) = match (request.check(), config.origin_of(&request)) {
+        let (target, origin) = match (request.check(), origin) {
             (Ok(target), Ok(origin)) => (target.clone(), origin),
             (Err(error), _) | (_, Err(error)) => return Err((caller, error)),
         };
@@ -133,7 +133,9 @@ impl Attempt {
         config: &Config,
     ) -> Result<Self, Error> {
         let pass = self.inner().pass.beside();
-        Self::new(Arc::new(request), caller, now, config, pass).map_err(|(_, error)| error)
+        let origin = config.origin_of(&request);
+        let attempt = Self::new((Arc::new(request), origin), caller, now, config, pass);
+        attempt.map_err(|(_, error)| error)
     }
 
     /// Sets out for the next attempt, to be returned to `home` if it fails.
