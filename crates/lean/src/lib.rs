@@ -1,8 +1,11 @@
 //! A server that does next to nothing: every request has the same answer, its head canned, and what
 //! one read asks for is answered with one write. So that it is the client that is measured.
 
+mod args;
 mod http1;
 mod http2;
+
+pub use args::Args;
 
 use std::io;
 use std::sync::Arc;

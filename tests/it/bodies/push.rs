@@ -1,5 +1,7 @@
 //! What a server pushes unasked (RFC 9113 §8.4).
 
+mod bounds;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -240,46 +242,6 @@ async fn a_handler_that_panics_at_a_promise_fails_that_fetch_alone() {
         come(asked).await.expect("a response").receipt.connection,
         Some(1)
     );
-}
-
-/// Inside and beyond: promises along with one response, streams at once, bytes, and time.
-#[tokio::test]
-async fn what_is_taken_and_kept_is_bounded() {
-    let mut config = pushing();
-    let mut pushes = Pushes::default();
-    (pushes.per_response, pushes.at_once, pushes.kept) = (2, 3, 50_000);
-    pushes.keep_for = Duration::from_millis(500);
-    config.bodies.pushes = Some(pushes);
-    let (host, engine) = (Host::bind().await, engine_with(config));
-    let mut peer = warm(&engine, &host).await;
-    let asked = ask(&engine, host.get());
-    let stream = peer.expect_request().await;
-    for (promised, path) in [(2, "/taken/1"), (4, "/taken/2"), (6, "/taken/3")] {
-        promise(&mut peer, stream, promised, &request(&host, path)).await;
-    }
-    assert_eq!(peer.expect_reset(6).await, CANCEL);
-    assert_eq!(peer.books.settings.get(&3), Some(&3));
-    // The second is too large, and what is announced is refused at its head.
-    peer.respond(2, &[b'1'; 10_000]).await;
-    peer.head(4, &head(&[("content-length", "50001")]), false)
-        .await;
-    assert_eq!(peer.expect_reset(4).await, CANCEL);
-    peer.respond(stream, b"page").await;
-    come(asked).await.expect("the page");
-    let kept = async {
-        while engine.snapshot().await.bytes.held != 10_000 {
-            tokio::task::yield_now().await;
-        }
-        while engine.snapshot().await.bytes.held != 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), kept)
-        .await
-        .expect("kept, and then not");
-    let asked = ask(&engine, at(&host, "/taken/1"));
-    serve(&mut peer).await;
-    assert!(!come(asked).await.expect("a response").receipt.pushed);
 }
 
 /// Of pushes that are refused, cut off, or taken, nothing remains that the connection suffers from.

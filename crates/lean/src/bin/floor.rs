@@ -8,6 +8,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use gannet_lean::Args;
 use h2::client::SendRequest;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -19,21 +20,19 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 type Failure = Box<dyn Error>;
 
 fn main() -> Result<(), Failure> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let [url, file, count, rest @ ..] = &args[..] else {
-        return Err("URL, CA_FILE and COUNT are missing".into());
-    };
-    let count: usize = count.parse()?;
-    let body = rest
-        .first()
-        .map_or(Ok(1024), |size| size.parse::<usize>())?;
-    let in_flight = rest.get(1).map_or(Ok(100), |size| size.parse::<usize>())?;
+    let Args {
+        url,
+        file,
+        count,
+        body,
+        in_flight,
+    } = Args::parse()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let sender = connect(url, file).await?;
+        let sender = connect(&url, &file).await?;
         let fetches = stream::iter(0..count).map(|_| fetch(sender.clone(), url.clone()));
         let mut answers = fetches.buffer_unordered(in_flight);
         while let Some(length) = answers.next().await {

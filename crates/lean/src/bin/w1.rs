@@ -10,23 +10,22 @@ use std::error::Error;
 use futures::{StreamExt, stream};
 use gannet::config::{CertificateDer, Trust};
 use gannet::{Config, Engine, Request, Target};
+use gannet_lean::Args;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let [url, file, count, rest @ ..] = &args[..] else {
-        return Err("URL, CA_FILE and COUNT are missing".into());
-    };
-    let count: usize = count.parse()?;
-    let body = rest
-        .first()
-        .map_or(Ok(1024), |size| size.parse::<usize>())?;
-    let in_flight = rest.get(1).map_or(Ok(100), |size| size.parse::<usize>())?;
+    let Args {
+        url,
+        file,
+        count,
+        body,
+        in_flight,
+    } = Args::parse()?;
     let mut config = Config::default();
-    let ca = CertificateDer::from_pem_file(file)?;
+    let ca = CertificateDer::from_pem_file(&file)?;
     config.tls.trust = Trust::Roots(vec![ca]);
     config.max_streams_per_connection = in_flight;
-    let target = Target::parse(url)?;
+    let target = Target::parse(&url)?;
     actix_rt::System::new().block_on(async move {
         let engine = Engine::builder().config(config).start_here();
         let requests = stream::iter(0..count).map(|n| (n, Request::get(target.clone())));
