@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::log;
 use crate::message::attempt::{Attempt, Outcome};
 use crate::message::caller::Caller;
+use crate::message::tray::{Knock, Tray};
 use crate::message::{
     CloseIdle, CloseOrigin, Drain, Ended, Failed, Fetch, Open, Submit, Supervisor, TakeSnapshot,
     Tidy,
@@ -37,6 +38,7 @@ use crate::view::Snapshot;
 /// keeps its engine running for as long as an address of it is held.
 pub struct Agent {
     with: Rc<With>,
+    tray: Tray<Submit>,
 }
 
 /// What an Agent is made with.
@@ -53,9 +55,10 @@ pub(crate) struct With {
 }
 
 impl Agent {
-    pub(crate) fn new(with: With) -> Self {
+    pub(crate) fn new(with: With, tray: Tray<Submit>) -> Self {
         Self {
             with: Rc::new(with),
+            tray,
         }
     }
 }
@@ -86,7 +89,7 @@ impl With {
             return attempt.answer(Err(Error::Closed { sent: false }));
         };
         attempt.set_out(self.home.of(ctx), now(), &self.config);
-        pool.do_send(attempt);
+        pool.hatch.put(attempt);
     }
 }
 
@@ -155,16 +158,17 @@ where
     }
 }
 
-impl Handler<Submit> for Agent {
+impl Handler<Knock> for Agent {
     type Result = ();
 
-    fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
-        self.with.accept(
-            (submit.request, submit.origin),
-            submit.caller,
-            submit.accepted,
-            ctx,
-        );
+    fn handle(&mut self, _: Knock, ctx: &mut Self::Context) {
+        let mut batch = self.tray.take();
+        for submit in batch.drain(..) {
+            let request = (submit.request, submit.origin);
+            self.with
+                .accept(request, submit.caller, submit.accepted, ctx);
+        }
+        self.tray.keep(batch);
     }
 }
 
@@ -327,7 +331,7 @@ mod fault {
                 return drill.fault.strike(ctx);
             }
             if let Some(pool) = self.with.inside.routes.pool_of(&drill.origin) {
-                pool.do_send(drill);
+                pool.address.do_send(drill);
             }
         }
     }

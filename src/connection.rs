@@ -9,12 +9,12 @@
 
 mod driving;
 mod farewell;
+mod intake;
 mod opening;
 mod streams;
 mod watch;
 mod windows;
 
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -36,14 +36,13 @@ use crate::error::{Error, ErrorCode};
 use crate::log;
 use crate::message::attempt::Attempt;
 use crate::message::pushed::Pushed;
+use crate::message::tray::Tray;
 use crate::message::vitals::Vitals;
-use crate::message::{
-    Close, ConnectionEvent, ConnectionId, Finish, GoAway, News, Permit, StreamDone,
-};
+use crate::message::{Close, ConnectionEvent, ConnectionId, GoAway, News, Permit};
 use crate::net::Dialer;
 use crate::origin::Protocols;
 use crate::session::{self, Known, Step};
-use crate::stream::{Common, Work};
+use crate::stream::Common;
 use crate::view::{Reason, Tally};
 
 /// Owns one session; starts a [`Stream`] for each attempt it is given.
@@ -54,6 +53,7 @@ pub(crate) struct Connection {
     known: Option<Rc<Known>>,
     watch: Watch,
     windows: Windows,
+    tray: Tray<Attempt>,
     streams: Streams,
     /// Its Pool, while there are streams.
     pool: Option<Recipient<ConnectionEvent>>,
@@ -92,7 +92,7 @@ pub(crate) struct Setup {
 }
 
 impl Connection {
-    pub(crate) fn new(with: Setup) -> Self {
+    pub(crate) fn new(with: Setup, tray: Tray<Attempt>) -> Self {
         let (config, now) = (&with.config, now());
         let most = config.bodies.max_connection_window;
         let windows = Windows::new(config.connection_window, most, config.stream_window, now);
@@ -103,6 +103,7 @@ impl Connection {
             state: State::Dialing,
             known: None,
             watch: Watch::new(now),
+            tray,
             streams: Streams::default(),
             pool: None,
             started: 0,
@@ -245,7 +246,7 @@ impl Actor for Connection {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // It ends by its own doing only, never for want of an address.
-        self.streams.lend(ctx.address().recipient());
+        self.streams.open(ctx.address().recipient());
         let opening = open(
             Arc::clone(&self.with.dialer),
             Arc::clone(&self.with.config),
@@ -275,74 +276,6 @@ impl Actor for Connection {
             error,
             goaway: self.goaway(),
         });
-    }
-}
-
-impl Handler<Attempt> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, attempt: Attempt, ctx: &mut Self::Context) {
-        let State::Open(common) = &self.state else {
-            self.tell(News::Freed);
-            // A server that speaks before it is asked, and not HTTP, would do so again.
-            let fate = self.known.as_ref().and_then(|known| known.fate.get());
-            if let Some(fault @ Error::Protocol { .. }) = fate.filter(|_| self.started == 0) {
-                return attempt.finish(Err(fault.clone()));
-            }
-            // The Pool had not heard yet. Nothing was sent, so the Agent sends it again.
-            let closing = io::Error::new(io::ErrorKind::NotConnected, "the connection is closing");
-            return attempt.finish(Err(Error::Disconnected {
-                source: Arc::new(closing),
-                sent: false,
-            }));
-        };
-        self.started += 1;
-        let work = Work {
-            attempt,
-            common: Rc::clone(common),
-            reused: self.started > 1,
-            pushed: None,
-        };
-        self.streams.begin(self.started, work);
-        if self.streams.len() == 1 {
-            self.pool = self.with.owner.upgrade();
-            self.watch.first_stream(now());
-            self.arm(ctx);
-        }
-    }
-}
-
-impl Handler<StreamDone> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, done: StreamDone, ctx: &mut Self::Context) {
-        self.streams.end(done.number, done.goes_on);
-        match done.finish {
-            Finish::Plain => {}
-            Finish::Answered => self.with.vitals.answered.set(true),
-            Finish::TimedOut => self.on_stream_timeout(ctx),
-            Finish::Reset(code) => {
-                self.with.tally.reset(code);
-                match code {
-                    ErrorCode::ENHANCE_YOUR_CALM => self.tell(News::Calm),
-                    ErrorCode::HTTP_1_1_REQUIRED => self.tell(News::Http1Required),
-                    _ => {}
-                }
-            }
-        }
-        // Before the slot is told to be free, so that nobody is sent to what is no longer there.
-        let is_spent = matches!(&self.state, State::Open(common) if !common.session.can_go_on());
-        if is_spent {
-            let reason = self.on_server_end();
-            self.drain(reason, ctx);
-        }
-        self.tell(News::Freed);
-        if self.streams.is_empty() {
-            self.pool = None;
-        }
-        if self.streams.is_empty() && !is_spent && matches!(self.state, State::Draining) {
-            self.bound_the_close(ctx);
-        }
     }
 }
 

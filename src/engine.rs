@@ -24,6 +24,7 @@ use crate::engine::shard::Shard;
 use crate::engine::threads::Threads;
 use crate::error::Error;
 use crate::message::caller::Caller;
+use crate::message::tray::Tray;
 use crate::message::{Shutdown, Submit, Tidy};
 use crate::origin::Origin;
 use crate::request::Request;
@@ -84,7 +85,7 @@ impl Engine {
     pub fn agent(&self) -> Addr<Agent> {
         let mut with = self.inner.with.agent();
         with.keep = Some(self.inner.clone());
-        Agent::new(with).start()
+        Agent::new(with, Tray::default()).start()
     }
 
     /// Fetches. The future may be awaited on any executor; dropping it cancels the fetch, wherever
@@ -132,7 +133,7 @@ impl Engine {
                 .map_or(0, |origin| with.inside.routes.shard_of(origin));
             while let Some(agent) = with.residents.of(shard) {
                 let (caller, answer) = oneshot::channel();
-                agent.do_send(Submit {
+                agent.hatch.put(Submit {
                     request: Arc::clone(&request),
                     origin: origin.clone(),
                     caller: asks(caller),
@@ -252,7 +253,7 @@ impl Engine {
     pub fn drill(&self, drill: crate::message::Drill) {
         let shard = self.inner.with.inside.routes.shard_of(&drill.origin);
         if let Some(agent) = self.inner.with.residents.of(shard) {
-            agent.do_send(drill);
+            agent.address.do_send(drill);
         }
     }
 }

@@ -8,8 +8,8 @@
 //! | `Attempt` | Agent → Pool → Connection → Stream | carries the request and the right to answer it |
 //! | `Failed` | whoever held the attempt → Agent | it came to nothing: retry or tell the caller |
 //! | `ConnectionEvent` | Connection → Pool | room, freed, suspect, recovered, draining, closed |
-//! | `Again` | Connection → Stream | there is another fetch on your desk |
 //! | `StreamDone` | Stream → Connection | the stream is off the session, and how it ended |
+//! | `Knock` | whoever put `Submit`s, `Attempt`s or `StreamDone`s on an actor's tray → it | there is something on it |
 //! | `Pushed` | Stream → Pool | what the server promises is on its way, here, or lost |
 //! | `Granted` | ledger of sockets → Pool | the place you waited for |
 //! | `Displace` | ledger of sockets → Pool | this connection is to make room for another origin |
@@ -29,6 +29,7 @@ pub(crate) mod attempt;
 pub(crate) mod caller;
 pub(crate) mod gate;
 pub(crate) mod pushed;
+pub(crate) mod tray;
 pub(crate) mod vitals;
 
 use std::fmt;
@@ -85,8 +86,7 @@ impl From<Request> for Open {
 }
 
 /// Asks an Agent for one response, to be answered elsewhere.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub(crate) struct Submit {
     pub(crate) request: Arc<Request>,
     /// Of the request, or what is wrong with it.
@@ -124,7 +124,7 @@ pub(crate) struct ConnectionEvent {
 pub(crate) enum News {
     /// It is open, or the server changed its mind: so many streams may be open at once.
     Room(usize),
-    /// A stream ended.
+    /// Streams ended: as many as [`Vitals::over`](vitals::Vitals) says.
     Freed,
     /// It may be dead.
     Suspect,
@@ -159,14 +159,8 @@ pub(crate) struct GoAway {
     pub(crate) code: u32,
 }
 
-/// There is another fetch on the desk of a stream at rest.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Again;
-
 /// The stream is off the session; its slot is free.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub(crate) struct StreamDone {
     pub(crate) number: u64,
     pub(crate) finish: Finish,

@@ -32,6 +32,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::error::Error;
 use crate::message::attempt::Attempt;
+use crate::message::tray::{Knock, Tray};
 use crate::message::{Close, ConnectionId, Displace, Ended, Granted, How, Supervisor};
 use crate::net::Dialer;
 use crate::origin::Origin;
@@ -48,6 +49,7 @@ use crate::view::{Change, Lifecycle, Reason, Tally};
 /// Routes each attempt to the connection of its origin.
 pub(crate) struct Pool {
     with: With,
+    tray: Tray<Attempt>,
     sites: HashMap<Origin, Site>,
     /// Every connection that is not gone yet, by number.
     connections: HashMap<u64, Held>,
@@ -79,11 +81,12 @@ pub(crate) struct With {
 }
 
 impl Pool {
-    pub(crate) fn new(with: With) -> Self {
+    pub(crate) fn new(with: With, tray: Tray<Attempt>) -> Self {
         Self {
             memory: Memory::new(with.config.max_origins),
             pushes: pushes::empty(&with.config),
             with,
+            tray,
             sites: HashMap::default(),
             connections: HashMap::default(),
             agenda: Agenda::default(),
@@ -154,11 +157,15 @@ impl Actor for Pool {
     }
 }
 
-impl Handler<Attempt> for Pool {
+impl Handler<Knock> for Pool {
     type Result = ();
 
-    fn handle(&mut self, attempt: Attempt, ctx: &mut Self::Context) {
-        self.receive(attempt, ctx);
+    fn handle(&mut self, _: Knock, ctx: &mut Self::Context) {
+        let mut batch = self.tray.take();
+        for attempt in batch.drain(..) {
+            self.receive(attempt, ctx);
+        }
+        self.tray.keep(batch);
     }
 }
 
@@ -269,7 +276,7 @@ mod fault {
             }
             let site = self.sites.get(&drill.origin);
             for seat in site.map_or(&[][..], |site| &site.seats) {
-                seat.address.do_send(drill.clone());
+                seat.post.address.do_send(drill.clone());
             }
         }
     }

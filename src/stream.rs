@@ -1,23 +1,22 @@
 //! One request at a time on one session.
 
 mod decoding;
+mod desk;
 mod ended;
 mod gathered;
 mod limits;
 mod listener;
 mod patience;
 mod receiving;
+mod shift;
 mod sink;
 
-use std::cell::Cell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WeakRecipient,
-    WrapFuture,
-};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, WeakRecipient};
 
+pub(crate) use crate::stream::desk::Desk;
 pub(crate) use crate::stream::listener::guarded;
 
 use crate::body::ByteBudget;
@@ -25,31 +24,21 @@ use crate::config::Config;
 use crate::error::{Error, Phase};
 use crate::message::attempt::Attempt;
 use crate::message::pushed::Pushed;
-use crate::message::{Again, Close, Finish, StreamDone};
+use crate::message::tray::Hatch;
+use crate::message::{Close, Finish, StreamDone};
 use crate::response::Peer;
 use crate::session::{Exchange, Session};
 use crate::stream::ended::Ended;
-use crate::stream::receiving::Receiving;
+use crate::stream::shift::Shift;
 use crate::view::Tally;
 
 /// Sends one request, assembles its response, answers; and then another, until nobody has one.
 pub(crate) struct Stream {
     desk: Rc<Desk>,
     /// `None`: of what is pushed, which has no slot on the connection.
-    owner: Option<Weak<Recipient<StreamDone>>>,
+    owner: Option<Weak<Hatch<StreamDone>>>,
     /// Names to the owner the fetch that it has to be told the end of.
     number: Option<u64>,
-}
-
-/// Where a stream finds what to do.
-#[derive(Default)]
-pub(crate) struct Desk(Cell<Option<(u64, Work)>>);
-
-impl Desk {
-    /// `number` names the fetch to the stream's owner.
-    pub(crate) fn put(&self, number: u64, work: Work) {
-        self.0.set(Some((number, work)));
-    }
 }
 
 /// What a stream needs to do its work.
@@ -77,7 +66,7 @@ pub(crate) struct Common {
 
 impl Stream {
     /// Begins with what is on the desk.
-    pub(crate) fn new(desk: Rc<Desk>, owner: Weak<Recipient<StreamDone>>) -> Self {
+    pub(crate) fn new(desk: Rc<Desk>, owner: Weak<Hatch<StreamDone>>) -> Self {
         Self {
             desk,
             owner: Some(owner),
@@ -96,29 +85,6 @@ impl Stream {
         }
     }
 
-    fn begin(&mut self, ctx: &mut Context<Self>) {
-        let Some((number, mut work)) = self.desk.0.take() else {
-            return;
-        };
-        self.number = Some(number);
-        match work.send() {
-            Ok(exchange) => {
-                // What is awaited is moved several times before it is at its place: a box is small.
-                let receiving = Box::new(Receiving::new(work, exchange)).run();
-                let receiving = receiving.into_actor(self);
-                ctx.spawn(receiving.map(|ended, this, ctx| this.end(ended, ctx)));
-            }
-            Err(error) => {
-                let ended = Ended::Answered {
-                    attempt: work.attempt,
-                    outcome: Err(error),
-                    is_final: true,
-                };
-                self.end(ended, ctx);
-            }
-        }
-    }
-
     fn end(&mut self, ended: Ended, ctx: &mut Context<Self>) {
         // The slot first: whoever hears the answer may send the next fetch at once.
         self.announce(finish_of(ended.error()), true);
@@ -132,7 +98,7 @@ impl Stream {
     fn announce(&mut self, finish: Finish, goes_on: bool) {
         let owner = self.owner.as_ref().and_then(Weak::upgrade);
         if let (Some(number), Some(owner)) = (self.number.take(), owner) {
-            owner.do_send(StreamDone {
+            owner.put(StreamDone {
                 number,
                 finish,
                 goes_on,
@@ -145,22 +111,14 @@ impl Actor for Stream {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.begin(ctx);
+        ctx.spawn(Shift::default());
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
         // What it was given at the last moment goes home when it is dropped.
-        let left = self.desk.0.take();
+        let left = self.desk.take();
         self.number = left.as_ref().map(|(number, _)| *number).or(self.number);
         self.announce(Finish::Plain, false);
-    }
-}
-
-impl Handler<Again> for Stream {
-    type Result = ();
-
-    fn handle(&mut self, _: Again, ctx: &mut Self::Context) {
-        self.begin(ctx);
     }
 }
 

@@ -57,7 +57,7 @@ impl Inside {
     pub(crate) fn tidy(&self, tidy: &Tidy) {
         // An origin's connections may be with several Pools: one for each way to it.
         for pool in self.routes.pools() {
-            pool.do_send(tidy.clone());
+            pool.address.do_send(tidy.clone());
         }
     }
 
@@ -66,7 +66,7 @@ impl Inside {
         // All are asked before any is waited for.
         let asked = self.routes.pools().into_iter().map(|pool| {
             let (reply, part) = oneshot::channel();
-            pool.do_send(Inspect { reply });
+            pool.address.do_send(Inspect { reply });
             part
         });
         let asked: Vec<_> = asked.collect();

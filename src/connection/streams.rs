@@ -5,7 +5,8 @@ use std::rc::{Rc, Weak};
 use actix::{Actor, Addr, Recipient};
 use foldhash::HashMap;
 
-use crate::message::{Again, StreamDone};
+use crate::message::StreamDone;
+use crate::message::tray::{Hatch, Knock, Tray};
 use crate::stream::{Desk, Stream, Work};
 
 /// At rest at most, at about 1.5 KiB each: to start one costs a tenth of a fetch. A connection without
@@ -17,8 +18,10 @@ const AT_REST: usize = 128;
 pub(super) struct Streams {
     at_work: HashMap<u64, Hand>,
     at_rest: Vec<Hand>,
+    /// Where they tell that they are done.
+    done: Tray<StreamDone>,
     /// Lent to them. An address made for each would cost more than the message.
-    own: Option<Rc<Recipient<StreamDone>>>,
+    own: Option<Rc<Hatch<StreamDone>>>,
 }
 
 struct Hand {
@@ -28,9 +31,19 @@ struct Hand {
 }
 
 impl Streams {
-    /// Where they tell that they are done.
-    pub(super) fn lend(&mut self, own: Recipient<StreamDone>) {
-        self.own = Some(Rc::new(own));
+    /// `own` is the connection's.
+    pub(super) fn open(&mut self, own: Recipient<Knock>) {
+        self.own = Some(Rc::new(self.done.hatch(own)));
+    }
+
+    /// Those that have told that they are done.
+    pub(super) fn done(&mut self) -> Vec<StreamDone> {
+        self.done.take()
+    }
+
+    /// Takes back what they lay in.
+    pub(super) fn keep(&mut self, batch: Vec<StreamDone>) {
+        self.done.keep(batch);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -55,7 +68,6 @@ impl Streams {
         let hand = match rested {
             Some((hand, desk)) => {
                 desk.put(number, work);
-                hand.address.do_send(Again);
                 hand
             }
             None => {
@@ -77,10 +89,13 @@ impl Streams {
         if goes_on && self.at_rest.len() < AT_REST {
             self.at_rest.extend(hand);
         }
-        if self.at_work.is_empty() {
-            self.at_rest.truncate(1);
-            self.at_rest.shrink_to_fit();
-        }
+    }
+
+    /// None is at work: lets go of what a connection at work has use for.
+    pub(super) fn rest(&mut self) {
+        self.at_rest.truncate(1);
+        self.at_rest.shrink_to_fit();
+        self.done.shrink();
     }
 
     /// There will be no more fetches.

@@ -2,15 +2,16 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use actix::Addr;
 use tokio::sync::Notify;
 
 use crate::agent::Agent;
+use crate::message::Submit;
+use crate::message::tray::Post;
 
 /// One Agent per arbiter, replaced in place when it is restarted.
 pub(crate) struct Residents {
     /// In an `Arc`, for a copy of an address is a heap of small allocations.
-    agents: Vec<RwLock<Option<Arc<Addr<Agent>>>>>,
+    agents: Vec<RwLock<Option<Arc<Post<Agent, Submit>>>>>,
     changed: Notify,
 }
 
@@ -23,7 +24,7 @@ impl Residents {
     }
 
     /// Seats an Agent, or at the engine's end nobody.
-    pub(crate) fn seat(&self, shard: usize, agent: Option<Addr<Agent>>) {
+    pub(crate) fn seat(&self, shard: usize, agent: Option<Post<Agent, Submit>>) {
         if let Some(seat) = self.agents.get(shard) {
             *seat.write().unwrap_or_else(PoisonError::into_inner) = agent.map(Arc::new);
         }
@@ -31,18 +32,19 @@ impl Residents {
     }
 
     /// The Agent beside the Pool of `shard`; `None` once the engine is down.
-    pub(crate) fn of(&self, shard: usize) -> Option<Arc<Addr<Agent>>> {
+    pub(crate) fn of(&self, shard: usize) -> Option<Arc<Post<Agent, Submit>>> {
         let seat = self.agents.get(shard)?;
         seat.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until the seat of `shard` is no longer that of `former`.
-    pub(crate) async fn succeeds(&self, shard: usize, former: &Addr<Agent>) {
+    pub(crate) async fn succeeds(&self, shard: usize, former: &Post<Agent, Submit>) {
         loop {
             // Listening starts before the look, so that no change is missed.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if self.of(shard).as_deref() != Some(former) {
+            let seated = self.of(shard);
+            if seated.is_none_or(|seated| seated.address != former.address) {
                 return;
             }
             changed.await;

@@ -15,6 +15,7 @@ use crate::agent::{self, Agent, Inside};
 use crate::config::Config;
 use crate::engine::residents::Residents;
 use crate::log;
+use crate::message::tray::Post;
 use crate::message::{Close, Ended, Shutdown, Supervisor};
 use crate::net::Dialer;
 use crate::pool::{self, Pool};
@@ -79,7 +80,7 @@ impl Shard {
     }
 
     fn start_pool(&mut self, supervisor: Supervisor) {
-        let pool = Pool::new(pool::With {
+        let with = pool::With {
             shard: self.with.shard,
             config: Arc::clone(&self.with.config),
             dialer: Arc::clone(&self.with.dialer),
@@ -89,19 +90,16 @@ impl Shard {
             bytes: Arc::clone(&self.with.inside.bytes),
             changes: self.with.changes.clone(),
             supervisor,
-        })
-        .start();
-        self.with
-            .inside
-            .routes
-            .seat(self.with.shard, Some(pool.clone()));
-        self.pool = Some(pool);
+        };
+        let pool = Post::start(|tray| Pool::new(with, tray));
+        self.pool = Some(pool.address.clone());
+        self.with.inside.routes.seat(self.with.shard, Some(pool));
     }
 
     fn start_agent(&self, supervisor: Supervisor) {
         let mut with = self.with.agent();
         with.supervisor = Some(supervisor);
-        let agent = Agent::new(with).start();
+        let agent = Post::start(|tray| Agent::new(with, tray));
         self.with.residents.seat(self.with.shard, Some(agent));
     }
 

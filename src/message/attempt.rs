@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix::{Message, Recipient};
+use actix::Recipient;
 use http::StatusCode;
 
 use crate::body::OpenResponse;
@@ -28,8 +28,6 @@ use crate::response::{Hop, Receipt, Response, Retry, RetryReason};
 /// Dropping it unanswered is an answer too: the fetch goes back to its Agent as
 /// [`Error::Internal`], and if the Agent is gone as well, to the caller as [`Error::Closed`]. So
 /// a fetch in the mailbox of an actor that panics or stops is still answered, exactly once.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub(crate) struct Attempt {
     /// `None` only after the answer.
     fetch: Option<Box<Inner>>,
@@ -203,7 +201,11 @@ impl Attempt {
 
     /// The account of the attempts before this one. Kept, for this one may not be the last.
     pub(crate) fn retries(&self) -> Vec<Retry> {
-        self.inner().retries.clone()
+        // Most have none, and a clone of nothing costs more than a look.
+        match &self.inner().retries[..] {
+            [] => Vec::new(),
+            retries => retries.to_vec(),
+        }
     }
 
     /// Which redirects are followed.

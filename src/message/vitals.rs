@@ -28,6 +28,8 @@ pub(crate) struct Vitals {
     /// Exchanges that are over, of which the Pool has not heard yet; kept where each has the
     /// connection to itself, so that nobody dials for what is on its way.
     pub(crate) freed: Cell<u64>,
+    /// Streams that are over, and that a `Freed` on its way to the Pool will count.
+    pub(crate) over: Cell<u64>,
     /// Bytes on the wire, TLS included.
     pub(crate) sent: Cell<u64>,
     pub(crate) received: Cell<u64>,

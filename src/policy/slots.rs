@@ -65,11 +65,11 @@ impl Slots {
         self.is_exclusive
     }
 
-    /// Gives a slot back.
-    pub(crate) fn free(&mut self) {
-        debug_assert!(self.used > 0, "a slot was freed twice");
-        self.used = self.used.saturating_sub(1);
-        self.is_exclusive = false;
+    /// Gives slots back.
+    pub(crate) fn free(&mut self, slots: usize) {
+        debug_assert!(self.used >= slots, "a slot was freed twice");
+        self.used = self.used.saturating_sub(slots);
+        self.is_exclusive &= slots == 0;
     }
 
     pub(crate) fn is_idle(self) -> bool {
@@ -87,10 +87,10 @@ mod tests {
         let mut slots = Slots::new(100, 3);
         assert!(slots.take() && slots.take() && slots.take() && !slots.take());
         slots.allow(1);
-        slots.free();
-        slots.free();
+        slots.free(1);
+        slots.free(1);
         assert!(!slots.take(), "one is open, one is allowed");
-        slots.free();
+        slots.free(1);
         assert!(slots.is_idle() && slots.take());
     }
 
@@ -98,10 +98,10 @@ mod tests {
     fn who_must_be_alone_waits_for_the_others_and_keeps_them_out() {
         let mut slots = Slots::new(100, 3);
         assert!(slots.take());
-        slots.free();
+        slots.free(1);
         assert!(slots.take_all() && slots.is_exclusive());
         assert!(!slots.has_room() && !slots.take());
-        slots.free();
+        slots.free(1);
         assert!(slots.take() && slots.has_room());
     }
 
@@ -125,7 +125,7 @@ mod tests {
                         prop_assert_eq!(slots.take(), expected);
                         open += usize::from(expected);
                     }
-                    1 if open > 0 => { slots.free(); open -= 1; }
+                    1 if open > 0 => { slots.free(1); open -= 1; }
                     1 => {}
                     _ => { slots.allow(n); allowed = n; }
                 }

@@ -4,12 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context};
+use actix::{AsyncContext, Context};
 
 use crate::clock::now;
 use crate::connection::{Connection, Setup};
 use crate::error::Error;
 use crate::log;
+use crate::message::tray::Post;
 use crate::message::vitals::Vitals;
 use crate::message::{ConnectionId, Permit};
 use crate::origin::Origin;
@@ -101,7 +102,7 @@ impl Pool {
         let slots = Slots::new(record.ceiling(&config, now), 0);
         let is_paced = record.pace.ceiling(now).is_some();
         let may_push = config.bodies.pushes.is_some();
-        let address = Connection::new(Setup {
+        let setup = Setup {
             id: ConnectionId {
                 origin: origin.clone(),
                 serial,
@@ -117,13 +118,13 @@ impl Pool {
             owner: ctx.address().downgrade().recipient(),
             keeper: may_push.then(|| ctx.address().downgrade().recipient()),
             vitals: Rc::clone(&vitals),
-        })
-        .start();
+        };
+        let post = Post::start(|tray| Connection::new(setup, tray));
         self.with.tally.dial();
         self.publish(origin, serial, || Change::Dialing);
         let held = Held {
             origin: origin.clone(),
-            address: address.clone(),
+            address: post.address.clone(),
             vitals: Rc::clone(&vitals),
             since: now,
             streams: 0,
@@ -138,7 +139,7 @@ impl Pool {
         site.is_wished = false;
         site.seats.push(Seat {
             entry: Entry::new(serial, now),
-            address,
+            post,
             vitals,
             slots,
             life: Life {

@@ -48,22 +48,25 @@ impl Pool {
     }
 
     fn on_freed(&mut self, id: &ConnectionId, ctx: &mut Context<Self>) {
-        if let Some(held) = self.connections.get_mut(&id.serial) {
-            held.streams = held.streams.saturating_sub(1);
-            let freed = &held.vitals.freed;
-            freed.set(freed.get().saturating_sub(1));
-            let is_first = held.vitals.answered.get() && !held.is_proven;
-            held.is_proven |= is_first;
-            if is_first {
-                self.on_proven(&id.origin);
-            }
+        let Some(held) = self.connections.get_mut(&id.serial) else {
+            return;
+        };
+        let over = held.vitals.over.take();
+        let freed = &held.vitals.freed;
+        freed.set(freed.get().saturating_sub(over));
+        let over = usize::try_from(over).unwrap_or(usize::MAX);
+        held.streams = held.streams.saturating_sub(over);
+        let is_first = held.vitals.answered.get() && !held.is_proven;
+        held.is_proven |= is_first;
+        if is_first {
+            self.on_proven(&id.origin);
         }
         let Some(site) = self.sites.get_mut(&id.origin) else {
             return;
         };
-        site.on_wire = site.on_wire.saturating_sub(1);
+        site.on_wire = site.on_wire.saturating_sub(over);
         if let Some(seat) = site.seat(id.serial) {
-            seat.slots.free();
+            seat.slots.free(over);
             if seat.is_paced {
                 let record = self.memory.entry(&id.origin);
                 let ceiling = record.ceiling(&self.with.config, now());

@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use actix::Addr;
-
+use crate::message::attempt::Attempt;
+use crate::message::tray::Post;
 use crate::origin::Origin;
 use crate::pool::Pool;
 
 /// The Pools of an engine, one per arbiter, replaced in place when one is restarted.
 pub(crate) struct Routes {
     /// In an `Arc`, for a copy of an address is a heap of small allocations.
-    pools: Vec<RwLock<Option<Arc<Addr<Pool>>>>>,
+    pools: Vec<RwLock<Option<Arc<Post<Pool, Attempt>>>>>,
 }
 
 impl Routes {
@@ -27,20 +27,20 @@ impl Routes {
         (origin.fingerprint() % self.pools.len() as u64) as usize
     }
 
-    pub(crate) fn seat(&self, shard: usize, pool: Option<Addr<Pool>>) {
+    pub(crate) fn seat(&self, shard: usize, pool: Option<Post<Pool, Attempt>>) {
         if let Some(seat) = self.pools.get(shard) {
             *seat.write().unwrap_or_else(PoisonError::into_inner) = pool.map(Arc::new);
         }
     }
 
     /// The Pool that serves `origin`; `None` once the engine is down.
-    pub(crate) fn pool_of(&self, origin: &Origin) -> Option<Arc<Addr<Pool>>> {
+    pub(crate) fn pool_of(&self, origin: &Origin) -> Option<Arc<Post<Pool, Attempt>>> {
         let seat = self.pools.get(self.shard_of(origin))?;
         seat.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All that there are.
-    pub(crate) fn pools(&self) -> Vec<Arc<Addr<Pool>>> {
+    pub(crate) fn pools(&self) -> Vec<Arc<Post<Pool, Attempt>>> {
         let seats = self.pools.iter();
         let seated = seats.filter_map(|seat| {
             let seat = seat.read().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,8 @@ use std::time::Instant;
 use actix::Addr;
 
 use crate::connection::Connection;
+use crate::message::attempt::Attempt;
+use crate::message::tray::Post;
 use crate::message::vitals::Vitals;
 use crate::origin::{Origin, Protocol};
 use crate::policy::eviction::Entry;
@@ -19,7 +21,7 @@ use crate::view::Reason;
 pub(crate) struct Seat {
     /// Its number and what the ledger is told of it when it is idle.
     pub(crate) entry: Entry,
-    pub(crate) address: Addr<Connection>,
+    pub(crate) post: Post<Connection, Attempt>,
     pub(crate) vitals: Rc<Vitals>,
     pub(crate) slots: Slots,
     pub(crate) life: Life,

@@ -70,7 +70,7 @@ impl Pool {
         // Chosen for eviction in this very moment: the connection goes, the queue stays. Or it has
         // stopped, its `Closed` still on the way: fetches sent to it would come back as errors.
         let is_chosen = seat.idle_since.is_some() && !self.with.ledger.busy(serial);
-        if is_chosen || !seat.address.connected() {
+        if is_chosen || !seat.post.address.connected() {
             site.unseat(serial);
             return;
         }
@@ -102,7 +102,7 @@ impl Pool {
             held.streams += 1;
             held.requests += 1;
         }
-        seat.address.do_send(attempt);
+        seat.post.hatch.put(attempt);
         if let Some(reason) = spent {
             self.leave(origin, serial, reason);
         } else if turn == Some(0) {

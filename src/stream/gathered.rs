@@ -31,6 +31,11 @@ impl Gathered {
             self.only = Some(piece);
             return;
         }
+        let is_whole = self.only.is_none() && self.gathered.is_empty() && piece.len() == self.announced;
+        if is_whole {
+            self.only = Some(Bytes::copy_from_slice(&piece));
+            return;
+        }
         if self.gathered.capacity() == 0 {
             self.gathered.reserve(self.announced.max(piece.len()));
         }

@@ -1,10 +1,7 @@
 //! How long each thing is waited for.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-use tokio::time::Sleep;
 
 use crate::clock::now;
 use crate::error::{Error, Phase};
@@ -12,13 +9,14 @@ use crate::policy::deadline::Watch;
 use crate::policy::rate::Rate;
 use crate::session::{Exchange, Uploaded, Waits};
 use crate::stream::limits::Limits;
+use crate::stream::shift::Alarm;
 
 /// How long each thing is waited for, and what is waited for just now.
 pub(super) struct Patience {
     pub(super) watch: Watch,
     pub(super) limits: Limits,
-    /// Armed at the first wait.
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// Armed at the first wait, unless it was by an earlier fetch.
+    pub(super) alarm: Alarm,
     /// How far the request's body had come when it was looked at last.
     uploaded: Uploaded,
     rate: Option<Rate>,
@@ -27,12 +25,12 @@ pub(super) struct Patience {
 
 impl Patience {
     /// The head is waited for.
-    pub(super) fn new(mut watch: Watch, limits: Limits) -> Self {
+    pub(super) fn new(mut watch: Watch, limits: Limits, alarm: Alarm) -> Self {
         watch.enter(Phase::Head, now(), limits.head_timeout);
         Self {
             watch,
             limits,
-            alarm: None,
+            alarm,
             uploaded: Uploaded {
                 bytes: 0,
                 waits: Waits::Done,

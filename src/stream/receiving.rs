@@ -21,6 +21,7 @@ use crate::stream::ended::Ended;
 use crate::stream::limits::Limits;
 use crate::stream::listener::Listener;
 use crate::stream::patience::Patience;
+use crate::stream::shift::Alarm;
 use crate::stream::sink::Sink;
 
 /// A request is out; its response comes in.
@@ -67,11 +68,11 @@ impl Came {
 }
 
 impl Receiving {
-    pub(super) fn new(mut work: Work, exchange: Exchange) -> Self {
+    pub(super) fn new(mut work: Work, exchange: Exchange, alarm: Alarm) -> Self {
         let is_asked_for = !work.attempt.is_for_the_pool();
         work.attempt.mark_sent(work.common.connection);
         let limits = Limits::of(&work.attempt, &work.common.config);
-        let patience = Patience::new(work.attempt.watch(), limits);
+        let patience = Patience::new(work.attempt.watch(), limits, alarm);
         let queued = patience.since_accepted();
         if is_asked_for {
             work.common.tally.request(work.reused, queued);
@@ -100,9 +101,10 @@ impl Receiving {
         }
     }
 
-    pub(super) async fn run(mut self: Box<Self>) -> Ended {
+    pub(super) async fn run(mut self: Box<Self>) -> (Ended, Alarm) {
         let came = self.respond().await;
-        self.end(came)
+        let alarm = self.patience.alarm.take();
+        (self.end(came), alarm)
     }
 
     async fn respond(&mut self) -> Came {

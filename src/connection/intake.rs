@@ -1,0 +1,108 @@
+//! What comes to a connection by the hundred: fetches, and the ends of streams.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Context, Handler};
+
+use crate::clock::now;
+use crate::connection::{Connection, State};
+use crate::error::{Error, ErrorCode};
+use crate::message::attempt::Attempt;
+use crate::message::tray::Knock;
+use crate::message::vitals::bump;
+use crate::message::{Finish, News, StreamDone};
+use crate::stream::Work;
+
+impl Handler<Knock> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Knock, ctx: &mut Self::Context) {
+        let mut done = self.streams.done();
+        for done in done.drain(..) {
+            self.on_done(done, ctx);
+        }
+        self.streams.keep(done);
+        let mut attempts = self.tray.take();
+        for attempt in attempts.drain(..) {
+            self.begin(attempt, ctx);
+        }
+        self.tray.keep(attempts);
+        if self.streams.is_empty() {
+            self.tray.shrink();
+            self.streams.rest();
+        }
+    }
+}
+
+impl Connection {
+    fn begin(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
+        let State::Open(common) = &self.state else {
+            self.free();
+            // A server that speaks before it is asked, and not HTTP, would do so again.
+            let fate = self.known.as_ref().and_then(|known| known.fate.get());
+            if let Some(fault @ Error::Protocol { .. }) = fate.filter(|_| self.started == 0) {
+                return attempt.finish(Err(fault.clone()));
+            }
+            // The Pool had not heard yet. Nothing was sent, so the Agent sends it again.
+            let closing = io::Error::new(io::ErrorKind::NotConnected, "the connection is closing");
+            return attempt.finish(Err(Error::Disconnected {
+                source: Arc::new(closing),
+                sent: false,
+            }));
+        };
+        self.started += 1;
+        let work = Work {
+            attempt,
+            common: Rc::clone(common),
+            reused: self.started > 1,
+            pushed: None,
+        };
+        self.streams.begin(self.started, work);
+        if self.streams.len() == 1 {
+            self.pool = self.with.owner.upgrade();
+            self.watch.first_stream(now());
+            self.arm(ctx);
+        }
+    }
+
+    fn on_done(&mut self, done: StreamDone, ctx: &mut Context<Self>) {
+        self.streams.end(done.number, done.goes_on);
+        match done.finish {
+            Finish::Plain => {}
+            Finish::Answered => self.with.vitals.answered.set(true),
+            Finish::TimedOut => self.on_stream_timeout(ctx),
+            Finish::Reset(code) => {
+                self.with.tally.reset(code);
+                match code {
+                    ErrorCode::ENHANCE_YOUR_CALM => self.tell(News::Calm),
+                    ErrorCode::HTTP_1_1_REQUIRED => self.tell(News::Http1Required),
+                    _ => {}
+                }
+            }
+        }
+        // Before the slot is told to be free, so that nobody is sent to what is no longer there.
+        let is_spent = matches!(&self.state, State::Open(common) if !common.session.can_go_on());
+        if is_spent {
+            let reason = self.on_server_end();
+            self.drain(reason, ctx);
+        }
+        self.free();
+        if self.streams.is_empty() {
+            self.pool = None;
+        }
+        if self.streams.is_empty() && !is_spent && matches!(self.state, State::Draining) {
+            self.bound_the_close(ctx);
+        }
+    }
+
+    /// Tells that a slot is free: in one message for all that come free until it is heard.
+    fn free(&self) {
+        let over = &self.with.vitals.over;
+        bump(over, 1);
+        if over.get() == 1 {
+            self.tell(News::Freed);
+        }
+    }
+}
