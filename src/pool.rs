@@ -44,7 +44,7 @@ use crate::pool::pushes::Pushes;
 use crate::pool::record::Record;
 use crate::pool::seat::{Held, Seat};
 use crate::pool::site::Site;
-use crate::view::{Change, Lifecycle, Reason, Tally};
+use crate::view::{Change, Counters, Lifecycle, Reason, Tally};
 
 /// Routes each attempt to the connection of its origin.
 pub(crate) struct Pool {
@@ -118,8 +118,9 @@ impl Pool {
 
     /// Counts a connection that is gone.
     fn account(&self, held: &Held, reason: Reason) {
-        let (cancelled, empty) = (held.vitals.resets.get(), held.vitals.empty_data.get());
-        self.with.tally.closed(reason, cancelled, empty);
+        let mut counters = Counters::default();
+        held.add_to(&mut counters);
+        self.with.tally.closed(reason, &counters);
     }
 
     fn seat(&mut self, id: &ConnectionId) -> Option<&mut Seat> {

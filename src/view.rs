@@ -55,8 +55,7 @@ impl Snapshot {
         self.connections.extend(part.connections);
         self.origins.extend(part.origins);
         self.origins_remembered += part.origins_remembered;
-        self.counters.cancelled += part.counters.cancelled;
-        self.counters.empty_data += part.counters.empty_data;
+        self.counters.add_own(&part.counters);
     }
 }
 
@@ -189,6 +188,9 @@ pub struct Counters {
     pub suspects: u64,
     /// Empty DATA frames kept from the HTTP/2 layer, which would take them for an attack.
     pub empty_data: u64,
+    /// Bytes of header blocks that came on HTTP/2, compressed as they were (RFC 7541): the payload of
+    /// HEADERS, CONTINUATION and PUSH_PROMISE.
+    pub head_bytes: u64,
     /// Responses that servers have promised unasked.
     pub promises: u64,
     /// Of these, those that were taken.
@@ -199,6 +201,15 @@ pub struct Counters {
     pub outcomes: BTreeMap<Outcome, Ended>,
     /// How long requests waited for their place on a connection, dialling included.
     pub queue: Histogram,
+}
+
+impl Counters {
+    /// Adds what connections count themselves.
+    pub(crate) fn add_own(&mut self, own: &Self) {
+        self.cancelled += own.cancelled;
+        self.empty_data += own.empty_data;
+        self.head_bytes += own.head_bytes;
+    }
 }
 
 /// What made a connection go.

@@ -86,6 +86,7 @@ impl Connection {
             let vitals = &self.with.vitals;
             vitals.heard.set(Some(now));
             vitals.empty_data.set(known.sight.empty_data());
+            vitals.head_bytes.set(known.sight.head_bytes());
             if let Some(drain) = &mut self.watch.drain
                 && drain.frames != progress
             {

@@ -8,10 +8,12 @@ use crate::agent::Agent;
 use crate::message::Submit;
 use crate::message::tray::Post;
 
+/// In an `Arc`, for a copy of an address is a heap of small allocations.
+type Seated = Arc<Post<Agent, Submit>>;
+
 /// One Agent per arbiter, replaced in place when it is restarted.
 pub(crate) struct Residents {
-    /// In an `Arc`, for a copy of an address is a heap of small allocations.
-    agents: Vec<RwLock<Option<Arc<Post<Agent, Submit>>>>>,
+    agents: Vec<RwLock<Option<Seated>>>,
     changed: Notify,
 }
 
@@ -32,7 +34,7 @@ impl Residents {
     }
 
     /// The Agent beside the Pool of `shard`; `None` once the engine is down.
-    pub(crate) fn of(&self, shard: usize) -> Option<Arc<Post<Agent, Submit>>> {
+    pub(crate) fn of(&self, shard: usize) -> Option<Seated> {
         let seat = self.agents.get(shard)?;
         seat.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

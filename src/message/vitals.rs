@@ -43,6 +43,8 @@ pub(crate) struct Vitals {
     pub(crate) unread: Cell<u64>,
     /// Empty DATA frames taken out.
     pub(crate) empty_data: Cell<u64>,
+    /// Bytes of header blocks received.
+    pub(crate) head_bytes: Cell<u64>,
     /// Steps that request bodies have come on: one for each piece sent, and for each KiB of it.
     pub(crate) uploaded: Cell<u64>,
 }

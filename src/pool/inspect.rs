@@ -39,8 +39,7 @@ impl Pool {
             ..Snapshot::default()
         };
         for held in self.connections.values() {
-            snapshot.counters.cancelled += held.vitals.resets.get();
-            snapshot.counters.empty_data += held.vitals.empty_data.get();
+            held.add_to(&mut snapshot.counters);
         }
         snapshot
     }

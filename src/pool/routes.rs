@@ -7,10 +7,12 @@ use crate::message::tray::Post;
 use crate::origin::Origin;
 use crate::pool::Pool;
 
+/// In an `Arc`, for a copy of an address is a heap of small allocations.
+type Seated = Arc<Post<Pool, Attempt>>;
+
 /// The Pools of an engine, one per arbiter, replaced in place when one is restarted.
 pub(crate) struct Routes {
-    /// In an `Arc`, for a copy of an address is a heap of small allocations.
-    pools: Vec<RwLock<Option<Arc<Post<Pool, Attempt>>>>>,
+    pools: Vec<RwLock<Option<Seated>>>,
 }
 
 impl Routes {
@@ -34,13 +36,13 @@ impl Routes {
     }
 
     /// The Pool that serves `origin`; `None` once the engine is down.
-    pub(crate) fn pool_of(&self, origin: &Origin) -> Option<Arc<Post<Pool, Attempt>>> {
+    pub(crate) fn pool_of(&self, origin: &Origin) -> Option<Seated> {
         let seat = self.pools.get(self.shard_of(origin))?;
         seat.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All that there are.
-    pub(crate) fn pools(&self) -> Vec<Arc<Post<Pool, Attempt>>> {
+    pub(crate) fn pools(&self) -> Vec<Seated> {
         let seats = self.pools.iter();
         let seated = seats.filter_map(|seat| {
             let seat = seat.read().unwrap_or_else(PoisonError::into_inner);

@@ -15,7 +15,7 @@ use crate::policy::slots::Slots;
 use crate::policy::wear::{self, Age, Life, Wear};
 use crate::pool::agenda::Key;
 use crate::session::RESETS_TOLERATED;
-use crate::view::Reason;
+use crate::view::{Counters, Reason};
 
 /// A connection that serves an origin. Those that drain have left it.
 pub(crate) struct Seat {
@@ -98,6 +98,16 @@ impl Seat {
 }
 
 impl Held {
+    /// Adds what the connection has counted itself.
+    pub(crate) fn add_to(&self, counters: &mut Counters) {
+        counters.add_own(&Counters {
+            cancelled: self.vitals.resets.get(),
+            empty_data: self.vitals.empty_data.get(),
+            head_bytes: self.vitals.head_bytes.get(),
+            ..Counters::default()
+        });
+    }
+
     /// Streams that this side may still reset before another connection takes its place.
     pub(crate) fn resets_left(&self) -> u64 {
         RESETS_TOLERATED.saturating_sub(self.vitals.resets.get())

@@ -31,7 +31,8 @@ impl Gathered {
             self.only = Some(piece);
             return;
         }
-        let is_whole = self.only.is_none() && self.gathered.is_empty() && piece.len() == self.announced;
+        let is_whole =
+            self.only.is_none() && self.gathered.is_empty() && piece.len() == self.announced;
         if is_whole {
             self.only = Some(Bytes::copy_from_slice(&piece));
             return;

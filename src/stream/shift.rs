@@ -26,18 +26,18 @@ pub(super) struct Shift {
 }
 
 impl Shift {
-    fn begin(&mut self, mut work: Work) -> Result<Running, Ended> {
+    fn begin(&mut self, mut work: Work) -> Result<Running, Box<Ended>> {
         match work.send() {
             Ok(exchange) => {
                 // What is awaited is moved several times before it is at its place: a box is small.
                 let receiving = Receiving::new(work, exchange, self.alarm.take());
                 Ok(Box::pin(Box::new(receiving).run()))
             }
-            Err(error) => Err(Ended::Answered {
+            Err(error) => Err(Box::new(Ended::Answered {
                 attempt: work.attempt,
                 outcome: Err(error),
                 is_final: true,
-            }),
+            })),
         }
     }
 }
@@ -70,7 +70,7 @@ impl ActorFuture<Stream> for Shift {
             stream.number = Some(number);
             match self.begin(work) {
                 Ok(running) => self.running = Some(running),
-                Err(ended) => stream.end(ended, ctx),
+                Err(ended) => stream.end(*ended, ctx),
             }
         }
     }

@@ -87,12 +87,11 @@ impl Tally {
         *self.rare().goaways.entry(code).or_default() += 1;
     }
 
-    /// A connection is gone, having given up some streams and been spared some frames.
-    pub(crate) fn closed(&self, reason: Reason, cancelled: u64, empty_data: u64) {
+    /// A connection is gone, and this is what it counted itself.
+    pub(crate) fn closed(&self, reason: Reason, own: &Counters) {
         let mut rare = self.rare();
         *rare.closed.entry(reason).or_default() += 1;
-        rare.cancelled += cancelled;
-        rare.empty_data += empty_data;
+        rare.add_own(own);
     }
 
     /// Adds what was counted to `sum`.
@@ -108,8 +107,7 @@ impl Tally {
         sum.retries_refused += rare.retries_refused;
         sum.overloaded += rare.overloaded;
         sum.suspects += rare.suspects;
-        sum.cancelled += rare.cancelled;
-        sum.empty_data += rare.empty_data;
+        sum.add_own(&rare);
         sum.promises += rare.promises;
         sum.pushes += rare.pushes;
         sum.pushes_used += rare.pushes_used;

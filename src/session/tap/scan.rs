@@ -170,6 +170,9 @@ impl Scan {
         self.padded = is_in_doubt.then_some(head.len);
         self.tally.frames += 1;
         self.tally.has_head |= head.kind == HEADERS;
+        if matches!(head.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
+            self.tally.head_bytes += u64::from(head.len);
+        }
         self.tally.steps += u64::from(is_step);
         self.tally.content += u64::from(head.kind == DATA && head.len > 0 && !is_in_doubt);
     }

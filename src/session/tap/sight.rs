@@ -49,6 +49,11 @@ impl Sight {
         self.tally.get().empty_data
     }
 
+    /// Bytes of header blocks, as they came.
+    pub(crate) fn head_bytes(&self) -> u64 {
+        self.tally.get().head_bytes
+    }
+
     /// The latest.
     pub(crate) fn goaway(&self) -> Option<GoAway> {
         self.tally.get().goaway
@@ -90,5 +95,7 @@ pub(super) struct Tally {
     pub(super) steps: u64,
     pub(super) has_head: bool,
     pub(super) empty_data: u64,
+    /// The payload of the frames that header blocks come in.
+    pub(super) head_bytes: u64,
     pub(super) goaway: Option<GoAway>,
 }

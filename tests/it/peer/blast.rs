@@ -173,4 +173,6 @@ async fn empty_pieces_of_a_body_cost_nothing() {
     }
     let counters = engine.snapshot().await.counters;
     assert_eq!((counters.empty_data, counters.dials), (300, 1));
+    // That of the fetch before them included.
+    assert_eq!(counters.head_bytes, 3 * OK.len() as u64);
 }

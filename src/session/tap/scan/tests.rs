@@ -54,6 +54,7 @@ impl Model {
         let tally = &mut self.tally;
         tally.frames += 1;
         tally.has_head |= head.kind == 1;
+        tally.head_bytes += [1, 5, 9].contains(&head.kind) as u64 * u64::from(head.len);
         let is_step = head.kind == 0 && head.flags & 1 == 1;
         let is_step = is_step || head.kind == 8 && head.stream != 0;
         tally.steps += u64::from(is_step || [1, 3, 9].contains(&head.kind));
