@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use gannet::config::{ConnectTo, FixedAddresses};
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use crate::accept;
+use crate::ask::{Ask, Way};
+use crate::bench::{self, args::BenchArgs};
 use crate::exit::EXIT_CODES;
 use crate::metrics;
-use crate::parse::{self, HeaderFlag};
-use crate::reach::Reach;
-use crate::secure::Secure;
+use crate::parse;
 use crate::tuning::Tuning;
 use crate::writeout::Format;
 
@@ -77,6 +76,9 @@ pub(crate) enum Command {
     /// Fetch many URLs and print a line of JSON for each
     #[command(after_help = FETCH_EXAMPLES)]
     Fetch(Box<FetchArgs>),
+    /// Put load on a server, and tell how fast it answers
+    #[command(after_help = bench::args::EXAMPLES)]
+    Bench(Box<BenchArgs>),
     /// Fetch 20,000 pages of 64 origins from a server within, and check them
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -186,35 +188,19 @@ pub(crate) struct ServeArgs {
     /// Where to write the certificate to trust [default: a new temporary file]
     #[arg(long, value_name = "FILE", conflicts_with = "plain")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// End with standard input: for a program that starts this one
+    #[arg(long, hide = true)]
+    pub(crate) with_stdin: bool,
 }
 
 /// What `get` and `fetch` have in common, spelled as in curl.
 #[derive(Args, Debug)]
 pub(crate) struct Shared {
-    /// Send a header; 'Name;' sends an empty one, 'Name:' drops a default one
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse::header, help_heading = "Request")]
-    pub(crate) headers: Vec<HeaderFlag>,
-    /// Use this method
-    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = method, help_heading = "Request")]
-    pub(crate) method: Option<Method>,
-    /// POST this, or a file's content (@FILE, without line ends); several are joined with &
-    #[arg(short, long, value_name = "DATA", help_heading = "Request")]
-    pub(crate) data: Vec<String>,
-    /// Say this as the user agent; nothing if empty
-    #[arg(short = 'A', long, value_name = "NAME", default_value = concat!("gannet/", env!("CARGO_PKG_VERSION")), help_heading = "Request")]
-    pub(crate) user_agent: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
     /// Longest time for each URL, queueing and retries included [default: 180; none for get]
     #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds)]
     pub(crate) max_time: Option<Duration>,
-    /// Longest time to connect, TLS included [default: 10]
-    #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, help_heading = "Connecting")]
-    pub(crate) connect_timeout: Option<Duration>,
-    /// Use these addresses for a host (* for all) and port
-    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = parse::resolve, help_heading = "Connecting")]
-    pub(crate) resolve: Vec<FixedAddresses>,
-    /// Connect to HOST2:PORT2 for HOST1:PORT1; any part can be empty
-    #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2", value_parser = parse::connect_to, help_heading = "Connecting")]
-    pub(crate) connect_to: Vec<ConnectTo>,
     /// Largest body, with k, M or G for powers of 1024 [default: 32M; any for get]
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) max_size: Option<u64>,
@@ -245,9 +231,7 @@ pub(crate) struct Shared {
     #[arg(long, requires = "metrics_listen", help_heading = "Metrics")]
     pub(crate) metrics_per_origin: bool,
     #[command(flatten)]
-    pub(crate) reach: Reach,
-    #[command(flatten)]
-    pub(crate) secure: Secure,
+    pub(crate) way: Way,
 }
 
 /// Each page is remembered, in one byte, until the end.
@@ -258,13 +242,11 @@ fn pages(text: &str) -> Result<usize, String> {
     few.ok_or_else(|| format!("expected a number from 1 to {MOST}"))
 }
 
-fn method(text: &str) -> Result<Method, String> {
-    Method::from_bytes(text.as_bytes()).map_err(|_| "that is no method".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    use http::Method;
 
     use super::*;
 
@@ -282,8 +264,8 @@ mod tests {
         let Command::Get(get) = cli.command else {
             panic!("not get")
         };
-        assert_eq!(get.shared.headers.len(), 2);
-        assert_eq!(get.shared.method, Some(Method::PUT));
+        assert_eq!(get.shared.ask.headers.len(), 2);
+        assert_eq!(get.shared.ask.method, Some(Method::PUT));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(crate) enum Exit {
     Usage = 2,
     Input = 3,
     Output = 4,
+    Missed = 99,
     Interrupted = 130,
 }
 
@@ -19,10 +20,11 @@ pub(crate) enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    a fetch failed (get: always; fetch: with --fail; demo: anything amiss)
+  1    a fetch failed (get: always; fetch: with --fail; bench: all of them; demo: anything amiss)
   2    wrong usage
   3    input cannot be read
   4    output cannot be written
+  99   a threshold was missed (bench)
   130  interrupted";
 
 /// Why the program ends early, and what to say about it.

@@ -37,7 +37,7 @@ pub(crate) async fn fetch(args: FetchArgs) -> Result<Exit, Failure> {
     if !args.accept_type.is_empty() {
         config.events = Events::to(Accepted(args.accept_type.clone()));
     }
-    let template = Template::new(&args.shared, false)?;
+    let template = Template::new(&args.shared.ask, false)?;
     let lines: Lines = match &args.input {
         Some(path) => Box::pin(input::open(path)?),
         None => Box::pin(stream::empty()),

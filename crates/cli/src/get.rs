@@ -74,14 +74,14 @@ fn target(args: &GetArgs) -> Result<Target, Failure> {
 }
 
 fn template(args: &GetArgs) -> Result<Template, Failure> {
-    let mut template = Template::new(&args.shared, args.head)?;
+    let mut template = Template::new(&args.shared.ask, args.head)?;
     let (upload, method) = match (&args.upload_file, &args.data_binary) {
         (Some(path), _) => (send::file(path, args.limit_rate)?, Method::PUT),
         (None, Some(data)) => (send::binary(data, args.limit_rate)?, Method::POST),
         (None, None) => return Ok(template),
     };
     template.body = upload;
-    template.method = args.shared.method.clone().unwrap_or(method);
+    template.method = args.shared.ask.method.clone().unwrap_or(method);
     Ok(template)
 }
 

@@ -2,6 +2,8 @@
 
 mod accept;
 mod args;
+mod ask;
+mod bench;
 mod demo;
 mod exit;
 mod fetch;
@@ -47,19 +49,22 @@ fn main() {
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Get(args) => wait_for(get::get(*args)),
+        Command::Fetch(args) => wait_for(fetch::fetch(*args)),
+        Command::Bench(args) => bench::bench(&args),
+        Command::Demo(args) => wait_for(demo::demo(args)),
+        Command::Serve(args) => wait_for(serve::serve(args)),
+    }
+}
+
+fn wait_for(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     // One thread is enough: the engine has its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::start)?;
-    let ended = runtime.block_on(async {
-        match cli.command {
-            Command::Get(args) => get::get(*args).await,
-            Command::Fetch(args) => fetch::fetch(*args).await,
-            Command::Demo(args) => demo::demo(args).await,
-            Command::Serve(args) => serve::serve(args).await,
-        }
-    });
+    let ended = runtime.block_on(command);
     // Without waiting for a write that may never end.
     runtime.shutdown_background();
     ended

@@ -5,6 +5,7 @@ use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use crate::args::Shared;
+use crate::ask::Ask;
 use crate::exit::{Exit, Failure};
 use crate::parse::HeaderFlag;
 use crate::send;
@@ -29,16 +30,16 @@ impl TryFrom<Refused> for Target {
 }
 
 impl Template {
-    pub(crate) fn new(shared: &Shared, head: bool) -> Result<Self, Failure> {
-        let form = send::form(&shared.data)?;
+    pub(crate) fn new(ask: &Ask, head: bool) -> Result<Self, Failure> {
+        let form = send::form(&ask.data)?;
         let default = match &form {
             _ if head => Method::HEAD,
             Some(_) => Method::POST,
             None => Method::GET,
         };
         Ok(Self {
-            method: shared.method.clone().unwrap_or(default),
-            headers: headers(shared, form.is_some())?,
+            method: ask.method.clone().unwrap_or(default),
+            headers: headers(ask, form.is_some())?,
             body: form.map_or_else(Upload::default, Upload::from),
         })
     }
@@ -72,9 +73,6 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
             *finer = (*finer).max(limit);
         }
     }
-    if let Some(limit) = shared.connect_timeout {
-        config.connect_timeout = limit;
-    }
     if let Some(limit) = shared.max_size {
         config.max_body = limit;
     }
@@ -83,16 +81,13 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
     }
     config.retry_statuses.clone_from(&shared.retry_status);
     config.bodies.decode = !shared.raw;
-    shared.reach.apply(&mut config)?;
-    config.fixed_addresses.clone_from(&shared.resolve);
-    config.connect_to.clone_from(&shared.connect_to);
-    shared.secure.apply(&mut config)?;
+    shared.way.apply(&mut config)?;
     Ok(config)
 }
 
 /// Defaults first, then what was asked for: naming a default header replaces it.
-fn headers(shared: &Shared, has_body: bool) -> Result<HeaderMap, Failure> {
-    let agent = HeaderValue::from_bytes(shared.user_agent.as_bytes())
+fn headers(ask: &Ask, has_body: bool) -> Result<HeaderMap, Failure> {
+    let agent = HeaderValue::from_bytes(ask.user_agent.as_bytes())
         .map_err(|_| Failure::new(Exit::Usage, "a user agent has no control characters"))?;
     let mut defaults = vec![(ACCEPT, HeaderValue::from_static("*/*"))];
     if !agent.is_empty() {
@@ -103,13 +98,13 @@ fn headers(shared: &Shared, has_body: bool) -> Result<HeaderMap, Failure> {
         defaults.push((CONTENT_TYPE, form));
     }
     let named = |name: &HeaderName| {
-        shared.headers.iter().any(|flag| match flag {
+        ask.headers.iter().any(|flag| match flag {
             HeaderFlag::Send(named, _) | HeaderFlag::Remove(named) => named == name,
         })
     };
     let mut headers = HeaderMap::new();
     headers.extend(defaults.into_iter().filter(|(name, _)| !named(name)));
-    for flag in &shared.headers {
+    for flag in &ask.headers {
         if let HeaderFlag::Send(name, value) = flag {
             headers.append(name, value.clone());
         }
@@ -135,7 +130,7 @@ mod tests {
     }
 
     fn template(flags: &[&str]) -> Template {
-        Template::new(&shared(flags), false).expect("a template")
+        Template::new(&shared(flags).ask, false).expect("a template")
     }
 
     #[test]

@@ -9,6 +9,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 /// The longest time a flag takes: some three years, far from where clocks overflow.
 const MAX_SECONDS: f64 = 1e8;
+/// More than any machine can start.
+const MAX_RATE: f64 = 1e7;
 
 /// What one `--header` asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,6 +51,34 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
             "expected seconds, more than 0 and at most {MAX_SECONDS}"
         )),
     }
+}
+
+/// A time with its unit; seconds without.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let units = [
+        ("ms", 1e-3),
+        ("us", 1e-6),
+        ("µs", 1e-6),
+        ("s", 1.0),
+        ("m", 60.0),
+        ("h", 3600.0),
+    ];
+    let with_unit = units
+        .iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
+    let (number, factor) = with_unit.unwrap_or((text, &1.0));
+    let number = number.trim().parse::<f64>().map(|number| number * factor);
+    number
+        .ok()
+        .and_then(|number| seconds(&number.to_string()).ok())
+        .ok_or_else(|| "expected a time such as 500ms, 10s or 2m".to_owned())
+}
+
+/// So many a second.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok();
+    let rate = rate.filter(|rate| *rate > 0.0 && *rate <= MAX_RATE);
+    rate.ok_or_else(|| format!("expected a number a second, more than 0 and at most {MAX_RATE}"))
 }
 
 /// A number from 1 on.
@@ -193,6 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn times_have_units() {
+        let times = ["1500", "1500s", "25m", "0.5h", "1500000ms", "2us"];
+        let times = times.map(|text| duration(text).map(|time| time.as_micros()));
+        let expected = [1_500_000_000, 1_500_000_000, 1_500_000_000, 1_800_000_000];
+        assert_eq!(times[..4], expected.map(Ok));
+        assert_eq!(times[4..], [1_500_000_000, 2].map(Ok));
+        for wrong in ["", "s", "0s", "-1s", "1d", "1 x", "infs", "nan", "1e30h"] {
+            assert!(duration(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(rate("0.5"), Ok(0.5));
+        for wrong in ["", "0", "-1", "inf", "nan", "1e9", "1k"] {
+            assert!(rate(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn sizes_have_suffixes_of_1024() {
         assert_eq!(size("500"), Ok(500));
         assert_eq!((size("1k"), size("1K")), (Ok(1024), Ok(1024)));
@@ -285,6 +331,7 @@ mod tests {
                 .map(|i| pieces[n / pieces.len().pow(i) % pieces.len()])
                 .collect();
             let _ = (header(&text), seconds(&text), size(&text));
+            let _ = (duration(&text), rate(&text));
             let _ = (resolve(&text), connect_to(&text));
         }
     }

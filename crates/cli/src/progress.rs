@@ -92,6 +92,63 @@ impl Transferred {
     }
 }
 
+/// How far a run is, by number or by time, and a line on how it goes.
+pub(crate) struct Gauge {
+    bar: ProgressBar,
+    started: Instant,
+    time: Option<Duration>,
+    shown: Cell<Option<Instant>>,
+}
+
+impl Gauge {
+    pub(crate) fn new(is_wanted: bool, total: Option<u64>, time: Option<Duration>) -> Self {
+        let bar = match is_wanted && io::stderr().is_terminal() {
+            true => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
+            false => ProgressBar::hidden(),
+        };
+        let by_time = time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        if let Some(length) = by_time.or(total) {
+            bar.set_length(length);
+        }
+        if let Ok(style) = ProgressStyle::with_template(gauge_template(time.is_some())) {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            started: Instant::now(),
+            time,
+            shown: Cell::new(None),
+        }
+    }
+
+    /// Shows the line, if the last one has been there long enough to be read.
+    pub(crate) fn show(&self, done: u64, line: impl FnOnce() -> String) {
+        let now = Instant::now();
+        let is_fresh = |shown: Instant| now.duration_since(shown) < TICK;
+        if self.bar.is_hidden() || self.shown.get().is_some_and(is_fresh) {
+            return;
+        }
+        self.shown.set(Some(now));
+        self.bar.set_position(match self.time {
+            Some(_) => u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            None => done,
+        });
+        self.bar.set_message(line());
+    }
+
+    /// Takes it away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn gauge_template(by_time: bool) -> &'static str {
+    match by_time {
+        true => "{bar:20} {elapsed} of it ({eta} left) {msg}",
+        false => "{bar:20} {human_pos}/{human_len} ({eta} left) {msg}",
+    }
+}
+
 fn bytes_template(total: bool) -> &'static str {
     match total {
         true => "{bar:30} {bytes}/{total_bytes} ({bytes_per_sec}, {eta} left)",
@@ -124,6 +181,7 @@ mod tests {
         for total in [true, false] {
             assert!(ProgressStyle::with_template(&template(total)).is_ok());
             assert!(ProgressStyle::with_template(bytes_template(total)).is_ok());
+            assert!(ProgressStyle::with_template(gauge_template(total)).is_ok());
         }
     }
 }

@@ -73,6 +73,11 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
+    /// Whether nothing but HTTP/1.1 will be spoken to URLs of this kind.
+    pub(crate) fn is_http1(&self, is_secure: bool) -> bool {
+        self.http1_1 || !(is_secure || self.http2 || self.http2_prior_knowledge)
+    }
+
     /// Sets what flags were given for.
     pub(crate) fn apply(&self, config: &mut Config) -> Result<(), Failure> {
         if self.http1_1 {

@@ -85,6 +85,11 @@ fn identity(cert: &Path, key: &Path) -> Result<Identity, Failure> {
         .map_err(|error| Failure::input(cert.display(), &io::Error::other(error.to_string())))
 }
 
+/// Trust in what this file holds alone.
+pub(crate) fn authority(path: &Path) -> Result<Trust, Failure> {
+    certificates(path).map(Trust::Roots)
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let unreadable = |error: io::Error| Failure::input(path.display(), &error);
     let pem = fs::read(path).map_err(unreadable)?;

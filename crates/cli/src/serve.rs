@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::thread;
 
+use futures::future;
 use gannet_testbed::Testbed;
 
 use crate::args::ServeArgs;
@@ -27,6 +29,13 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         false => Some(authority(args.ca_file.as_deref(), testbed.ca_pem())?),
     };
     print(&welcome(&testbed, args.addresses, authority.as_deref()).unwrap_or_default())?;
+    if args.with_stdin {
+        let (mut stdin, mut sink) = (tokio::io::stdin(), tokio::io::sink());
+        let ended = pin!(tokio::io::copy(&mut stdin, &mut sink));
+        future::select(ended, pin!(interrupt.wait())).await;
+        testbed.stop();
+        return Ok(Exit::Done);
+    }
     interrupt.wait().await;
     if let Some(path) = authority.filter(|_| args.ca_file.is_none()) {
         // Nobody misses a temporary file that is gone already.

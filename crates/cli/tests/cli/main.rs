@@ -1,5 +1,6 @@
 //! The program as it is run, against a server of its own.
 
+mod bench;
 mod ends;
 mod fetch;
 mod get;
