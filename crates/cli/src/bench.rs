@@ -5,6 +5,7 @@ mod child;
 mod csv;
 mod html;
 mod load;
+mod pace;
 mod plot;
 mod report;
 mod samples;
@@ -84,9 +85,9 @@ async fn run(args: &BenchArgs) -> Result<Exit, Failure> {
             Box::pin(tokio::time::sleep(time)),
             Box::pin(interrupt.wait()),
         );
-        plan.run(&engine, async { drop(end.await) }, |_| ()).await;
+        plan.run(&engine, async { drop(end.await) }, |_| ()).await?;
     }
-    let report = measure(args, &plan, &engine, &interrupt, &mut outputs, &urls).await;
+    let report = measure(args, &plan, &engine, &interrupt, &mut outputs, &urls).await?;
     drop(server);
     outputs.write(&report)?;
     let text = Text {
@@ -105,7 +106,7 @@ async fn measure(
     interrupt: &Interrupt,
     outputs: &mut Outputs,
     urls: &[String],
-) -> Report {
+) -> Result<Report, Failure> {
     let gauge = Gauge::new(
         !args.silent,
         plan.count.map(|count| count as u64),
@@ -147,7 +148,7 @@ async fn measure(
                 });
             }
         })
-        .await;
+        .await?;
     let (took, cpu) = (samples.started.elapsed(), cpu.elapsed());
     gauge.clear();
     let after = engine.snapshot().await.counters;
@@ -169,7 +170,7 @@ async fn measure(
         cpu,
         counters: (before, after),
     };
-    Report::new(samples, around)
+    Ok(Report::new(samples, around))
 }
 
 fn verdict(args: &BenchArgs, report: &Report) -> Exit {

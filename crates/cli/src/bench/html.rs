@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use crate::bench::plot::{Curve, Plot, escape, marks};
 use crate::bench::report::{Point, Report, Row, Spread};
 use crate::bench::text::{load, outcome, time};
+use crate::bench::timeline::Slot;
 
 const STYLE: &str = include_str!("report.css");
 /// Rows of the table of connections.
@@ -17,7 +18,7 @@ pub(crate) fn page(report: &Report) -> String {
     let sections = [
         numbers(report),
         figure(
-            "Latency by percentile",
+            "Latency by percentile (%)",
             &percentiles(report),
             &keys(
                 &[("one", "latency"), ("two", "service")]
@@ -134,21 +135,16 @@ fn percentiles(report: &Report) -> Plot {
     if has_service(report) {
         curves.push(curve("two", &report.service_percentiles));
     }
-    let labels = [
-        "0 %",
-        "90 %",
-        "99 %",
-        "99.9 %",
-        "99.99 %",
-        "99.999 %",
-        "99.9999 %",
-    ];
+    let labels = ["0", "90", "99", "99.9", "99.99", "99.999", "99.9999"];
     let x = labels.iter().take(nines as usize + 1).enumerate();
     Plot {
         title: "latency by percentile".to_owned(),
         x: x.map(|(n, label)| (n as f64 / nines, (*label).to_owned()))
             .collect(),
-        y: most.iter().map(|ms| (ms / top, time(ms * 1e3))).collect(),
+        y: most
+            .iter()
+            .map(|ms| (ms / top, format!("{} ms", short(*ms))))
+            .collect(),
         curves,
     }
 }
@@ -156,11 +152,11 @@ fn percentiles(report: &Report) -> Plot {
 fn rate(report: &Report) -> Plot {
     let timeline = &report.timeline;
     let end = report.seconds.max(timeline.width);
-    // The last slot is not over, when the run is.
-    let width =
-        |n: usize| (end - n as f64 * timeline.width).clamp(timeline.width / 10.0, timeline.width);
-    let rates = |count: fn(&crate::bench::timeline::Slot) -> u64| -> Vec<_> {
+    // The last slot is not over when the run is, and what comes in a moment is no rate.
+    let width = |n: usize| (end - n as f64 * timeline.width).min(timeline.width);
+    let rates = |count: fn(&Slot) -> u64| -> Vec<_> {
         let slots = timeline.slots.iter().enumerate();
+        let slots = slots.filter(|(n, _)| *n == 0 || width(*n) > timeline.width / 2.0);
         slots
             .map(|(n, slot)| count(slot) as f64 / width(n))
             .collect()
@@ -230,7 +226,7 @@ fn phases(report: &Report) -> String {
         );
     }
     format!(
-        "<section><h2>Where the time goes</h2><div class=\"stack\">{bar}</div><ul>{list}</ul>\
+        "<section class=\"wide\"><h2>Where the time goes</h2><div class=\"stack\">{bar}</div><ul>{list}</ul>\
          <p class=\"note\">On average over all responses. Only those that opened a connection waited \
          for connect and TLS.</p></section>"
     )

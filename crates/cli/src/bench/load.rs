@@ -3,11 +3,14 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use gannet::{Engine, Failure, Request, Response};
+
+use crate::bench::pace::Pacer;
+use crate::exit;
 
 /// Under way at once at most where the rate is given: beyond, starts are late, and their latency says
 /// so.
@@ -53,11 +56,11 @@ impl Plan {
         engine: &Engine,
         end: impl Future<Output = ()>,
         take: impl FnMut(Answer),
-    ) -> End {
-        match self.rate {
+    ) -> Result<End, exit::Failure> {
+        Ok(match self.rate {
             None => self.closed(engine, end, take).await,
-            Some(rate) => self.open(engine, rate, end, take).await,
-        }
+            Some(rate) => self.open(engine, &Pacer::start(rate)?, end, take).await,
+        })
     }
 
     /// As many under way at once as are allowed: whoever is answered asks again.
@@ -97,20 +100,15 @@ impl Plan {
     async fn open(
         &self,
         engine: &Engine,
-        rate: f64,
+        pacer: &Pacer,
         end: impl Future<Output = ()>,
         mut take: impl FnMut(Answer),
     ) -> End {
-        let (started, mut end) = (Instant::now(), pin!(end));
-        let (mut begun, mut running) = (0, FuturesUnordered::new());
-        let count = self.count.unwrap_or(usize::MAX);
+        let (mut end, mut running) = (pin!(end), FuturesUnordered::new());
+        let (mut begun, count) = (0, self.count.unwrap_or(usize::MAX));
         loop {
-            let due = schedule(begun, rate);
-            while begun < count
-                && running.len() < MOST
-                && started.elapsed() >= schedule(begun, rate)
-            {
-                let (asked, fetch) = (schedule(begun, rate), engine.fetch(self.request(begun)));
+            while begun < count && running.len() < MOST && pacer.due(begun) <= pacer.elapsed() {
+                let (asked, fetch) = (pacer.due(begun), engine.fetch(self.request(begun)));
                 running.push(fetch.map(move |answer| (answer, asked)));
                 begun += 1;
             }
@@ -118,7 +116,7 @@ impl Plan {
                 return End::Complete;
             }
             let waits = begun < count && running.len() < MOST;
-            let mut pause = pin!(tokio::time::sleep_until((started + due).into()));
+            let mut tick = pin!(pacer.tick());
             let step = poll_fn(|cx| {
                 if end.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Step::End);
@@ -128,7 +126,7 @@ impl Plan {
                     Poll::Ready(None) | Poll::Pending => {}
                 }
                 match waits {
-                    true => pause.as_mut().poll(cx).map(|()| Step::Start),
+                    true => tick.as_mut().poll(cx).map(|()| Step::Start),
                     false => Poll::Pending,
                 }
             });
@@ -136,7 +134,7 @@ impl Plan {
                 Step::End => return End::Cut(running.len() as u64),
                 Step::Start => {}
                 Step::Answer((answer, asked)) => {
-                    take((answer, started.elapsed().saturating_sub(asked)));
+                    take((answer, pacer.elapsed().saturating_sub(asked)));
                 }
             }
         }
@@ -151,11 +149,6 @@ enum Step {
     End,
     Start,
     Answer((Result<Response, Failure>, Duration)),
-}
-
-/// When the request of this number is to start.
-fn schedule(number: usize, rate: f64) -> Duration {
-    Duration::try_from_secs_f64(number as f64 / rate).unwrap_or(Duration::MAX / 4)
 }
 
 /// Hands on what comes, until there is no more, or `end` is ready: then it is `false`.
@@ -187,13 +180,6 @@ async fn until<S: Stream + Unpin>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn starts_are_evenly_spread() {
-        let at = |number| schedule(number, 2_000.0).as_micros();
-        assert_eq!((at(0), at(1), at(2_000)), (0, 500, 1_000_000));
-        assert!(schedule(usize::MAX, 1e-9) > Duration::from_secs(1 << 40));
-    }
 
     #[tokio::test]
     async fn what_comes_is_handed_on_until_the_end() {

@@ -58,10 +58,12 @@ impl Plot {
         }
         for (x, label) in &self.x {
             let (at_x, bottom) = at((*x, 0.0));
+            // The last would not fit beside its mark.
+            let class = if *x > 0.97 { "x last" } else { "x" };
             let _ = write!(
                 svg,
                 "<line class=\"tick\" x1=\"{at_x:.1}\" x2=\"{at_x:.1}\" y1=\"{bottom:.1}\" y2=\"{:.1}\"/>\
-                 <text class=\"x\" x=\"{at_x:.1}\" y=\"{:.1}\">{}</text>",
+                 <text class=\"{class}\" x=\"{at_x:.1}\" y=\"{:.1}\">{}</text>",
                 bottom + 5.0,
                 bottom + 20.0,
                 escape(label)
