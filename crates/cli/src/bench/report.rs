@@ -24,6 +24,7 @@ pub(crate) struct Report {
     /// Under way when the time was up.
     pub(crate) unfinished: u64,
     pub(crate) retries: u64,
+    /// Of those that were answered.
     pub(crate) requests_per_second: f64,
     pub(crate) body_bytes: u64,
     pub(crate) body_bytes_per_second: f64,
@@ -149,7 +150,7 @@ impl Report {
             requests,
             unfinished: around.unfinished,
             retries: samples.attempts.saturating_sub(requests),
-            requests_per_second: requests as f64 / seconds,
+            requests_per_second: samples.responses() as f64 / seconds,
             body_bytes: samples.body_bytes,
             body_bytes_per_second: samples.body_bytes as f64 / seconds,
             connections: connections(&samples, &around.counters),
