@@ -65,7 +65,6 @@ struct Meter {
 ///
 /// Of the first fetch that fails, or brings something else than it should.
 pub async fn drive(args: &Args, client: &impl Client) -> Result<(), Failure> {
-    let started = cpu()?;
     let meter = RefCell::new(Meter {
         body: args.body,
         fetches: 0,
@@ -110,7 +109,7 @@ pub async fn drive(args: &Args, client: &impl Client) -> Result<(), Failure> {
         Shape::Rest => {
             let before = cpu()?;
             tokio::time::sleep(REST).await;
-            more = json!({ "rest_us": micros(cpu()? - before), "start_us": micros(started) });
+            more = json!({ "rest_us": micros(cpu()? - before), "start_us": micros(before) });
         }
     }
     let wall = begun.elapsed();

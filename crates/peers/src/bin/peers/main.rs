@@ -127,7 +127,7 @@ fn one(wish: &Wish, bench: &Bench, case: &Case, results: &mut Results) -> Result
         );
         let mut failed = Vec::new();
         for client in &peers {
-            match bench.measure(client, case, server.port) {
+            match bench.measure(client, case, &server) {
                 Ok(sample) => {
                     let cell = results.cells.entry((case.id, client)).or_default();
                     cell.samples.push(sample);

@@ -122,17 +122,17 @@ fn table(page: &mut String, case: &Case, results: &Results) -> Result<(), Failur
     let title = special.map_or_else(String::new, |(_, title)| format!(" {title} |"));
     writeln!(
         page,
-        "| client | CPU µs | instructions | allocations | system calls | requests/s | p99 ms | peak MiB | ratio |{title}"
+        "| client | CPU µs | instructions | allocations | system calls | requests/s | p99 ms | peak MiB | server's µs | ratio |{title}"
     )?;
     let column = if special.is_some() { "--:|" } else { "" };
-    writeln!(page, "|---|--:|--:|--:|--:|--:|--:|--:|--:|{column}")?;
+    writeln!(page, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|{column}")?;
     let own = results.cell(case.id, "gannet");
     for (client, cell) in cells {
         let ratio = own.and_then(|own| cell.paired(Metric::Cpu, own));
         let get = |metric, by: f64| or_dash(cell.get(metric).map(|value| value / by));
         write!(
             page,
-            "| {client} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {client} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             with_range(cell),
             get(Metric::Instructions, 1.0),
             get(Metric::Allocations, 1.0),
@@ -140,6 +140,7 @@ fn table(page: &mut String, case: &Case, results: &Results) -> Result<(), Failur
             get(Metric::PerSecond, 1.0),
             get(Metric::P99, 1e3),
             get(Metric::Peak, 1_024.0),
+            get(Metric::Server, 1.0),
             or_dash(ratio)
         )?;
         if let Some((metric, _)) = special {

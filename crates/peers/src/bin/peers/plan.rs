@@ -231,8 +231,9 @@ impl Case {
         match self.shape {
             "steady" => self.count = (self.count / by).max(self.in_flight),
             "visits" | "idle" => {
+                let each = self.count / self.hosts;
                 self.hosts = (self.hosts / by).max(100);
-                self.count = self.hosts * (self.count / self.hosts).clamp(1, 4);
+                self.count = self.hosts * each;
             }
             _ => {}
         }

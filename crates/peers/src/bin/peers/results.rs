@@ -28,6 +28,8 @@ pub(crate) struct Cell {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Metric {
     Cpu,
+    /// CPU time of the server.
+    Server,
     Instructions,
     Allocations,
     Syscalls,
@@ -49,6 +51,7 @@ impl Metric {
         let more = |name: &str| sample.more[name].as_f64();
         match self {
             Self::Cpu => Some(sample.cpu),
+            Self::Server => sample.server_cpu,
             Self::PerSecond => Some(sample.per_second),
             Self::P99 => sample.p99_us,
             Self::Peak => sample.peak_kib,

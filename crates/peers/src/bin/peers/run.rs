@@ -11,7 +11,7 @@ use gannet_peers::{Failure, children_cpu, memory};
 use serde_json::Value;
 
 use crate::plan::Case;
-use crate::server::find;
+use crate::server::{Running, find};
 
 /// Longer takes nothing; what does, hangs.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -32,6 +32,8 @@ pub(crate) struct Bench {
 pub(crate) struct Sample {
     /// CPU time of the process from its start to its end, per fetch, in µs.
     pub(crate) cpu: f64,
+    /// The server's, in the same time.
+    pub(crate) server_cpu: Option<f64>,
     pub(crate) per_second: f64,
     pub(crate) p99_us: Option<f64>,
     pub(crate) peak_kib: Option<f64>,
@@ -96,17 +98,26 @@ impl Bench {
     }
 
     /// Runs it once, as it is.
-    pub(crate) fn measure(&self, client: &str, case: &Case, port: u16) -> Result<Sample, Failure> {
-        let mut command = self.client(&[], client, case, case.count, port)?;
-        let before = children_cpu()?;
+    pub(crate) fn measure(
+        &self,
+        client: &str,
+        case: &Case,
+        server: &Running,
+    ) -> Result<Sample, Failure> {
+        let mut command = self.client(&[], client, case, case.count, server.port)?;
+        let (before, server_before) = (children_cpu()?, server.cpu());
         let (out, peak) = self.finish(&mut command)?;
         let fetches = case.count.max(1) as f64;
-        let cpu = (children_cpu()? - before).as_secs_f64() * 1e6 / fetches;
+        let each = |used: Duration| used.as_secs_f64() * 1e6 / fetches;
+        let cpu = each(children_cpu()? - before);
+        let server_cpu = server.cpu().zip(server_before);
+        let server_cpu = server_cpu.map(|(after, before)| each(after.saturating_sub(before)));
         if client == "h2load" {
             let per_second = h2load_rate(&out, case.count)?;
             let peak_kib = peak.map(|kib| kib as f64);
             return Ok(Sample {
                 cpu,
+                server_cpu,
                 per_second,
                 peak_kib,
                 ..Sample::default()
@@ -120,6 +131,7 @@ impl Bench {
         let wall = number("wall_us").unwrap_or(0.0).max(1.0);
         Ok(Sample {
             cpu,
+            server_cpu,
             per_second: fetches * 1e6 / wall,
             p99_us: number("p99_us"),
             peak_kib: number("peak_kib"),

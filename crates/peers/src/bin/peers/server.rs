@@ -26,6 +26,19 @@ impl Drop for Running {
     }
 }
 
+impl Running {
+    /// What its only thread has used so far.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let path = format!("/proc/{}/schedstat", self.child.id());
+        let text = fs::read_to_string(path).ok()?;
+        text.split(' ')
+            .next()?
+            .parse()
+            .ok()
+            .map(Duration::from_nanos)
+    }
+}
+
 /// Writes the certificates that all runs share.
 pub(crate) fn certify(folder: &Path) -> Result<(), Failure> {
     fs::create_dir_all(folder)?;

@@ -182,7 +182,7 @@ impl Target {
 
 fn name(metric: Metric) -> &'static str {
     match metric {
-        Metric::Cpu => "CPU time",
+        Metric::Cpu | Metric::Server => "CPU time",
         Metric::Instructions => "instructions",
         Metric::Allocations => "allocations",
         Metric::Syscalls => "system calls",
