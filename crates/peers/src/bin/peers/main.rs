@@ -117,7 +117,7 @@ fn all(wish: &Wish, bench: &Bench) -> Result<(), Failure> {
 fn one(wish: &Wish, bench: &Bench, case: &Case, results: &mut Results) -> Result<(), Failure> {
     let server = server::start(case, bench)?;
     let here = |client: &&&str| wish.clients.contains(*client) && bench.has(client);
-    let mut peers: Vec<&str> = case.peers.iter().filter(here).copied().collect();
+    let mut peers: Vec<&'static str> = case.peers.iter().filter(here).copied().collect();
     for round in 0..wish.rounds {
         eprintln!(
             "  round {} of {}: {}",
@@ -140,20 +140,35 @@ fn one(wish: &Wish, bench: &Bench, case: &Case, results: &mut Results) -> Result
         }
         peers.retain(|client| !failed.contains(client));
     }
-    for tool in [Tool::Callgrind, Tool::Dhat, Tool::Strace] {
-        if wish.no_valgrind && tool != Tool::Strace || case.counted.is_none() {
+    if case.counted.is_some() {
+        count(wish, bench, case, results, (&peers, server.port));
+    }
+    Ok(())
+}
+
+fn count(
+    wish: &Wish,
+    bench: &Bench,
+    case: &Case,
+    results: &mut Results,
+    (peers, port): (&[&'static str], u16),
+) {
+    // Instructions twice, to see how well they repeat; not where it takes long.
+    let tools = [Tool::Callgrind, Tool::Callgrind, Tool::Dhat, Tool::Strace];
+    let skipped = usize::from(case.body > 1 << 20 || case.in_flight > 1_000);
+    for tool in tools.into_iter().skip(skipped) {
+        if wish.no_valgrind && tool != Tool::Strace || !tool.is_there() {
             continue;
         }
         eprintln!("  {tool:?}: {}", peers.join(", "));
-        for client in &peers {
-            match per_fetch(tool, bench, client, case, server.port) {
+        for client in peers {
+            match per_fetch(tool, bench, client, case, port) {
                 Ok(count) => {
                     let cell = results.cells.entry((case.id, client)).or_default();
-                    *cell.counted(tool) = count;
+                    cell.add(tool, count);
                 }
                 Err(error) => results.fault(case.id, client, &*error),
             }
         }
     }
-    Ok(())
 }

@@ -20,11 +20,11 @@ pub(crate) fn write(folder: &Path, wish: &Wish, results: &Results) -> Result<Str
     fs::create_dir_all(folder)?;
     let path = folder.join("RESULTS.md");
     let before = fs::read_to_string(&path).unwrap_or_default();
-    let mut page = head(wish);
+    let mut page = head(wish, results);
     table_of_targets(&mut page, results)?;
     page.push_str("![What a request costs](results.svg)\n\n");
-    for case in &CASES {
-        table(&mut page, case, results)?;
+    for cases in CASES.chunk_by(|one, next| one.is_step() && one.workload() == next.workload()) {
+        table(&mut page, cases, results)?;
     }
     if !results.faults.is_empty() {
         page.push_str("## What failed\n\n");
@@ -39,7 +39,7 @@ pub(crate) fn write(folder: &Path, wish: &Wish, results: &Results) -> Result<Str
     Ok(page)
 }
 
-fn head(wish: &Wish) -> String {
+fn head(wish: &Wish, results: &Results) -> String {
     let date = wish.date.clone().unwrap_or_else(today);
     let (stream, connection) = (WINDOWS.0 >> 20, WINDOWS.1 >> 20);
     let (rounds, quick) = (
@@ -50,22 +50,32 @@ fn head(wish: &Wish) -> String {
             ""
         },
     );
+    let spread = results.spread().map_or_else(String::new, |spread| {
+        format!(
+            " Two counts of instructions differ by {:.2} % at most.",
+            spread * 100.0
+        )
+    });
     format!(
         "# Gannet and its peers\n\n\
          Written by `cargo run --release --manifest-path crates/peers/Cargo.toml`, {date}{quick}. \
          {machine}.\n\n\
          {versions}.\n\n\
          Each client is a process of its own on one core, the server ([lean](../crates/lean): canned \
-         answers) on another; {rounds} rounds, the clients in turn. All verify the certificate (h2load \
+         answers) on another; rounds: {rounds}, the clients in turn. All verify the certificate (h2load \
          does not), read status, headers and the whole body, and check its length. TLS 1.3 by rustls \
-         with ring and 1,000 sessions kept; HTTP/2 windows of {stream} MiB a stream and {connection} \
-         MiB a connection. One fetch goes ahead where the origin is one. The engine has all its limits, \
-         deadlines and receipts on. h2, hyper1, hyper-util, reqwest and gannet run on one thread; \
-         reqwest-mt on tokio's default runtime, which sees one core.\n\n\
-         CPU: of the process from start to end, median and range of the rounds. Instructions \
-         (callgrind), allocations (dhat) and system calls (strace) are counted at two numbers of \
-         fetches; the difference is what those between cost. The ratio is the median, round by round, \
-         of the client's CPU time to gannet's.\n\n",
+         with ring (h2load: OpenSSL) and 1,000 sessions kept; HTTP/2 windows of {stream} MiB a stream \
+         and {connection} MiB a connection. Where the origin is one, a first fetch goes ahead alone. \
+         The engine has all its limits, deadlines and receipts on. All run on one thread but \
+         reqwest-mt, on tokio's default runtime, which sees one core, and W9. hyper-util and reqwest \
+         know no limit on all their connections, awc limits fetches: they keep every one. awc opens \
+         further HTTP/2 connections when many fetches begin at once. h2 has around it what the \
+         workloads need: a connection an origin, the 256 used last kept.\n\n\
+         CPU: of the process from start to end, median and range of the rounds; the server's beside \
+         it, which shows where it is the server that is measured. Instructions (callgrind), \
+         allocations (dhat) and system calls (strace) are counted at two numbers of fetches; the \
+         difference is what those between cost.{spread} The ratio is the median, round by round, of the \
+         client's CPU time to gannet's.\n\n",
         machine = machine(),
         versions = versions(),
     )
@@ -99,53 +109,52 @@ fn table_of_targets(page: &mut String, results: &Results) -> Result<(), Failure>
     Ok(())
 }
 
-fn table(page: &mut String, case: &Case, results: &Results) -> Result<(), Failure> {
-    let cells = case.peers.iter().filter_map(|client| {
-        let cell = results.cell(case.id, client)?;
-        Some((*client, cell))
+/// One table: of a case, or of all steps of a workload.
+fn table(page: &mut String, cases: &[Case], results: &Results) -> Result<(), Failure> {
+    let cells = cases.iter().flat_map(|case| {
+        let cell =
+            move |client: &&'static str| Some((case, *client, results.cell(case.id, client)?));
+        case.peers.iter().filter_map(cell)
     });
     let cells: Vec<_> = cells.collect();
-    if cells.is_empty() {
+    let Some((case, ..)) = cells.first() else {
         return Ok(());
-    }
-    writeln!(page, "## {}: {}\n", case.id, case.what)?;
+    };
+    writeln!(page, "## {}\n", case.title())?;
     if case.shape == "rest" {
         return rest(page, &cells);
     }
     let special = [
-        (Metric::Idle, "idle connection, KiB"),
-        (Metric::Reuse, "reuse, of LRU's"),
+        (Metric::Idle, " idle connection, KiB |"),
+        (Metric::Reuse, " reuse, of LRU's |"),
     ];
     let special = special
         .into_iter()
-        .find(|(metric, _)| cells.iter().any(|(_, cell)| cell.get(*metric).is_some()));
-    let title = special.map_or_else(String::new, |(_, title)| format!(" {title} |"));
+        .find(|(metric, _)| cells.iter().any(|(.., cell)| cell.get(*metric).is_some()));
+    let (title, column) = special.map_or(("", ""), |(_, title)| (title, "--:|"));
     writeln!(
         page,
-        "| client | CPU µs | instructions | allocations | system calls | requests/s | p99 ms | peak MiB | server's µs | ratio |{title}"
+        "| client | CPU µs | instructions | allocations | system calls | requests/s | p99 ms | peak MiB | \
+         server's µs | ratio |{title}\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|{column}"
     )?;
-    let column = if special.is_some() { "--:|" } else { "" };
-    writeln!(page, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|{column}")?;
-    let own = results.cell(case.id, "gannet");
-    for (client, cell) in cells {
+    for (case, client, cell) in cells {
+        let own = results.cell(case.id, "gannet");
         let ratio = own.and_then(|own| cell.paired(Metric::Cpu, own));
-        let get = |metric, by: f64| or_dash(cell.get(metric).map(|value| value / by));
-        write!(
-            page,
-            "| {client} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            with_range(cell),
-            get(Metric::Instructions, 1.0),
-            get(Metric::Allocations, 1.0),
-            get(Metric::Syscalls, 1.0),
-            get(Metric::PerSecond, 1.0),
-            get(Metric::P99, 1e3),
-            get(Metric::Peak, 1_024.0),
-            get(Metric::Server, 1.0),
-            or_dash(ratio)
-        )?;
+        write!(page, "| {}{client} | {} |", case.step(), with_range(cell))?;
+        for metric in [
+            Metric::Instructions,
+            Metric::Allocations,
+            Metric::Syscalls,
+            Metric::PerSecond,
+            Metric::P99,
+            Metric::Peak,
+            Metric::Server,
+        ] {
+            write!(page, " {} |", scaled(cell, metric))?;
+        }
+        write!(page, " {} |", or_dash(ratio))?;
         if let Some((metric, _)) = special {
-            let by = if metric == Metric::Idle { 1_024.0 } else { 1.0 };
-            write!(page, " {} |", get(metric, by))?;
+            write!(page, " {} |", scaled(cell, metric))?;
         }
         page.push('\n');
     }
@@ -153,9 +162,19 @@ fn table(page: &mut String, case: &Case, results: &Results) -> Result<(), Failur
     Ok(())
 }
 
-fn rest(page: &mut String, cells: &[(&str, &Cell)]) -> Result<(), Failure> {
+/// In the unit of its column.
+fn scaled(cell: &Cell, metric: Metric) -> String {
+    let by = match metric {
+        Metric::P99 => 1e3,
+        Metric::Peak | Metric::Idle => 1_024.0,
+        _ => 1.0,
+    };
+    or_dash(cell.get(metric).map(|value| value / by))
+}
+
+fn rest(page: &mut String, cells: &[(&Case, &str, &Cell)]) -> Result<(), Failure> {
     page.push_str("| client | CPU µs at its start | CPU µs of the rest |\n|---|--:|--:|\n");
-    for (client, cell) in cells {
+    for (_, client, cell) in cells {
         let [start, rest] = [Metric::Start, Metric::Rest].map(|metric| or_dash(cell.get(metric)));
         writeln!(page, "| {client} | {start} | {rest} |")?;
     }

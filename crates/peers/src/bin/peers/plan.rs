@@ -75,7 +75,7 @@ const W1: Case = Case {
     http1: false,
     apart: false,
     shape: "steady",
-    counted: Some((2_000, 8_000)),
+    counted: Some((2_000, 12_000)),
 };
 
 const W6: Case = Case {
@@ -98,7 +98,7 @@ pub(crate) const CASES: [Case; 17] = [
         body: 10 << 20,
         count: 200,
         in_flight: 10,
-        counted: Some((10, 30)),
+        counted: Some((6, 12)),
         ..W1
     },
     Case {
@@ -221,6 +221,26 @@ pub(crate) const CASES: [Case; 17] = [
 ];
 
 impl Case {
+    /// Whether this is one of several that make a workload.
+    pub(crate) fn is_step(&self) -> bool {
+        self.workload() == "W7"
+    }
+
+    /// What a row of this begins with.
+    pub(crate) fn step(&self) -> String {
+        match self.is_step() {
+            true => format!("{} in flight: ", self.in_flight),
+            false => String::new(),
+        }
+    }
+
+    pub(crate) fn title(&self) -> String {
+        match self.is_step() {
+            true => "W7: W1 with other numbers in flight than its 100".to_owned(),
+            false => format!("{}: {}", self.id, self.what),
+        }
+    }
+
     /// The workload that this is, or is a step of.
     pub(crate) fn workload(&self) -> &'static str {
         self.id.split('.').next().unwrap_or(self.id)

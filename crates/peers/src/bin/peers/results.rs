@@ -19,7 +19,8 @@ pub(crate) struct Results {
 pub(crate) struct Cell {
     /// A round each.
     pub(crate) samples: Vec<Sample>,
-    pub(crate) instructions: Option<f64>,
+    /// Counted more than once.
+    pub(crate) instructions: Vec<f64>,
     pub(crate) allocations: Option<f64>,
     pub(crate) syscalls: Option<f64>,
 }
@@ -67,19 +68,19 @@ impl Metric {
 impl Cell {
     pub(crate) fn get(&self, metric: Metric) -> Option<f64> {
         match metric {
-            Metric::Instructions => self.instructions,
+            Metric::Instructions => median(self.instructions.clone()),
             Metric::Allocations => self.allocations,
             Metric::Syscalls => self.syscalls,
             _ => median(self.rounds(metric)),
         }
     }
 
-    /// Where what this tool counts goes.
-    pub(crate) fn counted(&mut self, tool: Tool) -> &mut Option<f64> {
+    /// Takes in what a tool has counted.
+    pub(crate) fn add(&mut self, tool: Tool, count: Option<f64>) {
         match tool {
-            Tool::Callgrind => &mut self.instructions,
-            Tool::Dhat => &mut self.allocations,
-            Tool::Strace => &mut self.syscalls,
+            Tool::Callgrind => self.instructions.extend(count),
+            Tool::Dhat => self.allocations = count,
+            Tool::Strace => self.syscalls = count,
         }
     }
 
@@ -106,6 +107,17 @@ impl Results {
         let fault = format!("{case}, {client}: {error}");
         eprintln!("  {fault}");
         self.faults.push(fault);
+    }
+
+    /// By how much counts of the same instructions differ at most.
+    pub(crate) fn spread(&self) -> Option<f64> {
+        let counts = self.cells.values().map(|cell| &cell.instructions);
+        let spread = |counts: &Vec<f64>| {
+            let most = counts.iter().copied().reduce(f64::max)?;
+            let least = counts.iter().copied().reduce(f64::min)?;
+            (counts.len() > 1).then(|| most / least - 1.0)
+        };
+        counts.filter_map(spread).reduce(f64::max)
     }
 
     pub(crate) fn cell(&self, case: &str, client: &str) -> Option<&Cell> {
@@ -135,6 +147,24 @@ mod tests {
         assert_eq!(median(vec![]), None);
         assert_eq!(median(vec![3.0, 1.0, 9.0]), Some(3.0));
         assert_eq!(median(vec![3.0, 1.0]), Some(2.0));
+    }
+
+    #[test]
+    fn the_spread_is_that_of_the_worst() {
+        let mut results = Results::default();
+        for (client, instructions) in [
+            ("a", vec![100.0, 101.0]),
+            ("b", vec![7.0]),
+            ("c", vec![4.0, 5.0]),
+        ] {
+            let cell = Cell {
+                instructions,
+                ..Cell::default()
+            };
+            results.cells.insert(("W1", client), cell);
+        }
+        assert_eq!(results.spread(), Some(0.25));
+        assert_eq!(Results::default().spread(), None);
     }
 
     #[test]

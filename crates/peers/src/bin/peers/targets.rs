@@ -219,7 +219,7 @@ mod tests {
         let mut results = Results::default();
         for (client, instructions) in [("gannet", 30.0), ("h2", 20.0)] {
             let cell = Cell {
-                instructions: Some(instructions),
+                instructions: vec![instructions],
                 ..Cell::default()
             };
             results.cells.insert(("W1", client), cell);
