@@ -4,14 +4,14 @@
 //! least loaded of all, looks at two, and does not send everything to the one whose load was told
 //! last.
 
-/// Index of the less loaded of two different ones, picked by `draw`, which is to be any number
-/// with the same chance. The only one, if there is one; `None` if there is none.
-pub(crate) fn of_two(loads: &[usize], draw: u64) -> Option<usize> {
-    if loads.len() < 2 {
-        return (!loads.is_empty()).then_some(0);
+/// Of `len`, the index of the less loaded of two different ones, picked by `draw`, which is to be any
+/// number with the same chance. The only one, if there is one; `None` if there is none.
+pub(crate) fn of_two(len: usize, load: impl Fn(usize) -> usize, draw: u64) -> Option<usize> {
+    if len < 2 {
+        return (len > 0).then_some(0);
     }
-    let (one, other) = two(loads.len(), draw);
-    Some(match loads[other] < loads[one] {
+    let (one, other) = two(len, draw);
+    Some(match load(other) < load(one) {
         true => other,
         false => one,
     })
@@ -33,17 +33,21 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
+    fn among(loads: &[usize], draw: u64) -> Option<usize> {
+        of_two(loads.len(), |place| loads[place], draw)
+    }
+
     #[test]
     fn of_none_none_and_of_one_that_one() {
-        assert_eq!(of_two(&[], 7), None);
-        assert_eq!(of_two(&[9], 7), Some(0));
+        assert_eq!(among(&[], 7), None);
+        assert_eq!(among(&[9], 7), Some(0));
     }
 
     #[test]
     fn of_two_the_less_loaded_whatever_the_draw() {
         for draw in 0..10 {
-            assert_eq!(of_two(&[1, 2], draw), Some(0));
-            assert_eq!(of_two(&[2, 1], draw), Some(1));
+            assert_eq!(among(&[1, 2], draw), Some(0));
+            assert_eq!(among(&[2, 1], draw), Some(1));
         }
     }
 
@@ -54,7 +58,7 @@ mod tests {
         ) {
             let (one, other) = two(loads.len(), draw);
             prop_assert!(one != other && one < loads.len() && other < loads.len());
-            let chosen = of_two(&loads, draw).expect("there are two");
+            let chosen = among(&loads, draw).expect("there are two");
             prop_assert!(chosen == one || chosen == other);
             prop_assert_eq!(loads[chosen], loads[one].min(loads[other]));
         }
@@ -65,7 +69,7 @@ mod tests {
         ) {
             let most = most.index(loads.len());
             loads[most] = 5;
-            prop_assert_ne!(of_two(&loads, draw), Some(most));
+            prop_assert_ne!(among(&loads, draw), Some(most));
         }
 
         /// As many draws as there are pairs: each pair once, from any point on.
@@ -76,7 +80,7 @@ mod tests {
             let drawn: BTreeSet<_> = (from..from + pairs).map(|draw| two(len, draw)).collect();
             prop_assert_eq!(drawn.len() as u64, pairs);
             let loads = vec![3; len];
-            let chosen: BTreeSet<_> = (0..pairs).filter_map(|draw| of_two(&loads, draw)).collect();
+            let chosen: BTreeSet<_> = (0..pairs).filter_map(|draw| among(&loads, draw)).collect();
             prop_assert_eq!(chosen.len(), len, "equally loaded, each can be chosen");
         }
     }

@@ -179,9 +179,10 @@ impl Pool {
 
     /// What is not needed here, others may need.
     pub(super) fn rest(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
-        // Most often there is one connection, and it is at work.
-        if self.sites.get(origin).is_some_and(Site::is_at_work) {
-            return;
+        let limit = |protocol| self.with.config.conn_limit_of(protocol);
+        let site = self.sites.get(origin);
+        if site.is_some_and(|site| site.is_settled(limit)) {
+            return self.offer(origin, ctx);
         }
         self.let_go(origin);
         self.offer(origin, ctx);

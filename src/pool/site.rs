@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Phase};
 use crate::message::attempt::Attempt;
+use crate::origin::Protocol;
 use crate::policy::choice::of_two;
 use crate::policy::lanes::Lanes;
 use crate::pool::seat::Seat;
@@ -70,17 +71,14 @@ impl Site {
             return suits(only).then_some(0);
         }
         // Those that will go are used while there are no others.
-        let places = |steady| {
+        let fit = |steady| {
             let all = self.seats.iter().enumerate();
-            let fit = all.filter(move |(_, seat)| suits(seat) && seat.is_steady() == steady);
-            fit.map(|(place, _)| place).collect::<Vec<_>>()
+            all.filter(move |(_, seat)| seat.is_steady() == steady && suits(seat))
         };
-        let mut found = places(true);
-        if found.is_empty() {
-            found = places(false);
-        }
-        let loads: Vec<_> = found.iter().map(|p| self.seats[*p].slots.used()).collect();
-        of_two(&loads, draw()).map(|chosen| found[chosen])
+        let steady = fit(true).next().is_some();
+        let load = |n| fit(steady).nth(n).map_or(0, |(_, seat)| seat.slots.used());
+        let chosen = of_two(fit(steady).count(), load, draw())?;
+        fit(steady).nth(chosen).map(|(place, _)| place)
     }
 
     /// Until when it is sensible to wait for a sign of life of the only connection, rather than dial
@@ -96,12 +94,14 @@ impl Site {
         self.seats.iter().filter(|seat| seat.is_steady()).count()
     }
 
-    /// Whether there is just the one connection that there should be, and it is in use.
-    pub(crate) fn is_at_work(&self) -> bool {
-        match &self.seats[..] {
-            [only] => only.is_steady() && !only.slots.is_idle() && !self.is_wished,
-            _ => false,
-        }
+    /// Whether there are just the connections that there should be. Asked for each fetch.
+    pub(crate) fn is_settled(&self, limit: impl FnOnce(Option<Protocol>) -> usize) -> bool {
+        let first = self.seats.first();
+        let protocol = first.and_then(|seat| seat.vitals.protocol.get());
+        !self.is_wished
+            && first.is_some()
+            && self.seats.len() <= limit(protocol)
+            && self.seats.iter().all(Seat::is_steady)
     }
 
     /// Connections that are coming.
