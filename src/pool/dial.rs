@@ -137,6 +137,8 @@ impl Pool {
         self.connections.insert(serial, held);
         let site = self.sites.entry(origin.clone()).or_default();
         site.is_wished = false;
+        // Most have one connection for as long as they are known.
+        site.seats.reserve_exact(1);
         site.seats.push(Seat {
             entry: Entry::new(serial, now),
             post,
