@@ -155,15 +155,17 @@ fn count(
 ) {
     // Instructions twice, to see how well they repeat; not where it takes long.
     let tools = [Tool::Callgrind, Tool::Callgrind, Tool::Dhat, Tool::Strace];
-    let skipped = usize::from(case.body > 1 << 20 || case.in_flight > 1_000);
+    let skipped = usize::from(case.body > 1 << 20 || case.is_step());
     for tool in tools.into_iter().skip(skipped) {
         if wish.no_valgrind && tool != Tool::Strace || !tool.is_there() {
             continue;
         }
-        eprintln!("  {tool:?}: {}", peers.join(", "));
+        eprintln!("  {tool:?}, to a fetch:");
         for client in peers {
             match per_fetch(tool, bench, client, case, port) {
                 Ok(count) => {
+                    let shown = count.map_or_else(String::new, |count| format!("{count:.2}"));
+                    eprintln!("    {client} {shown}");
                     let cell = results.cells.entry((case.id, client)).or_default();
                     cell.add(tool, count);
                 }

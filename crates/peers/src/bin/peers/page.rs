@@ -50,11 +50,10 @@ fn head(wish: &Wish, results: &Results) -> String {
             ""
         },
     );
-    let spread = results.spread().map_or_else(String::new, |spread| {
-        format!(
-            " Two counts of instructions differ by {:.2} % at most.",
-            spread * 100.0
-        )
+    let spread = results.spread();
+    let spread = spread.map_or_else(String::new, |(case, client, part)| {
+        let percent = part * 100.0;
+        format!(" Two counts of instructions differ most at {client} in {case}: by {percent:.1} %.")
     });
     format!(
         "# Gannet and its peers\n\n\

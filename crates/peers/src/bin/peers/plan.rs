@@ -130,7 +130,7 @@ pub(crate) const CASES: [Case; 17] = [
         body: 64 << 10,
         count: 20_000,
         in_flight: 50,
-        counted: Some((200, 1_000)),
+        counted: Some((200, 800)),
         ..W1
     },
     W6,

@@ -109,15 +109,16 @@ impl Results {
         self.faults.push(fault);
     }
 
-    /// By how much counts of the same instructions differ at most.
-    pub(crate) fn spread(&self) -> Option<f64> {
-        let counts = self.cells.values().map(|cell| &cell.instructions);
-        let spread = |counts: &Vec<f64>| {
+    /// Where counts of the same instructions differ most, and by which part.
+    pub(crate) fn spread(&self) -> Option<(&'static str, &'static str, f64)> {
+        let spread = |(name, cell): (&(&'static str, &'static str), &Cell)| {
+            let counts = &cell.instructions;
             let most = counts.iter().copied().reduce(f64::max)?;
             let least = counts.iter().copied().reduce(f64::min)?;
-            (counts.len() > 1).then(|| most / least - 1.0)
+            (counts.len() > 1).then_some((name.0, name.1, most / least - 1.0))
         };
-        counts.filter_map(spread).reduce(f64::max)
+        let spreads = self.cells.iter().filter_map(spread);
+        spreads.max_by(|one, two| one.2.total_cmp(&two.2))
     }
 
     pub(crate) fn cell(&self, case: &str, client: &str) -> Option<&Cell> {
@@ -163,7 +164,7 @@ mod tests {
             };
             results.cells.insert(("W1", client), cell);
         }
-        assert_eq!(results.spread(), Some(0.25));
+        assert_eq!(results.spread(), Some(("W1", "c", 0.25)));
         assert_eq!(Results::default().spread(), None);
     }
 
