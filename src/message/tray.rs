@@ -25,9 +25,9 @@ pub(crate) struct Tray<T> {
 
 /// Where something can be put on a [`Tray`].
 ///
-/// It overtakes messages that were sent after the latest look of the actor, and none that it would not
-/// have overtaken as a message overtakes what was sent earlier.
-#[derive(Clone, Debug)]
+/// What is put in may be seen before a message that was sent to the actor earlier, but never after one
+/// that was sent later: its knock was in the mailbox by then.
+#[derive(Debug)]
 pub(crate) struct Hatch<T> {
     items: Weak<Mutex<Vec<T>>>,
     bell: Recipient<Knock>,
@@ -109,5 +109,118 @@ impl<T> Hatch<T> {
         if is_first {
             self.bell.do_send(Knock);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// Tells of each batch that it finds.
+    struct Reader {
+        tray: Tray<Item>,
+        batches: std::sync::mpsc::Sender<Vec<u32>>,
+    }
+
+    /// Its token tells whether it is still there.
+    struct Item {
+        number: u32,
+        _token: Option<Arc<()>>,
+    }
+
+    impl Item {
+        fn new(number: u32) -> Self {
+            let _token = None;
+            Self { number, _token }
+        }
+    }
+
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Stop;
+
+    impl Actor for Reader {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Knock> for Reader {
+        type Result = ();
+
+        fn handle(&mut self, _: Knock, _: &mut Self::Context) {
+            let mut batch = self.tray.take();
+            let numbers = batch.drain(..).map(|item| item.number).collect();
+            let _ = self.batches.send(numbers);
+            self.tray.keep(batch);
+        }
+    }
+
+    impl Handler<Stop> for Reader {
+        type Result = ();
+
+        fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+            actix::ActorContext::stop(ctx);
+        }
+    }
+
+    type Started = (Post<Reader, Item>, std::sync::mpsc::Receiver<Vec<u32>>);
+
+    fn start() -> Started {
+        let (batches, seen) = std::sync::mpsc::channel();
+        (Post::start(|tray| Reader { tray, batches }), seen)
+    }
+
+    #[test]
+    fn all_that_lies_there_at_a_look_costs_one_message() {
+        actix_rt::System::new().block_on(async {
+            let (post, seen) = start();
+            for round in 0..3 {
+                let numbers = round * 100..round * 100 + 100;
+                numbers.clone().for_each(|n| post.hatch.put(Item::new(n)));
+                // Behind the knock.
+                post.address.send(Knock).await.expect("it is there");
+                assert_eq!(seen.try_recv(), Ok(numbers.collect()));
+                assert_eq!(seen.try_recv(), Ok(Vec::new()), "there was one knock");
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_is_lost_or_out_of_order_across_threads() {
+        actix_rt::System::new().block_on(async {
+            let (post, seen) = start();
+            let (address, hatch) = (post.address, post.hatch);
+            let writer = thread::spawn(move || (0..10_000).for_each(|n| hatch.put(Item::new(n))));
+            let mut all = Vec::new();
+            while all.len() < 10_000 {
+                address.send(Knock).await.expect("it is there");
+                all.extend(seen.try_iter().flatten());
+            }
+            writer.join().expect("no panic");
+            assert!(all.into_iter().eq(0..10_000));
+        });
+    }
+
+    #[test]
+    fn what_lies_there_goes_with_the_actor_and_what_comes_later_at_once() {
+        actix_rt::System::new().block_on(async {
+            let (post, seen) = start();
+            let token = Arc::new(());
+            let held = |token: &Arc<()>| Item {
+                number: 0,
+                _token: Some(Arc::clone(token)),
+            };
+            // The stop is before the knock in the mailbox.
+            post.address.do_send(Stop);
+            post.hatch.put(held(&token));
+            assert_eq!(Arc::strong_count(&token), 2);
+            while post.address.connected() || Arc::strong_count(&token) > 1 {
+                actix_rt::task::yield_now().await;
+            }
+            post.hatch.put(held(&token));
+            assert_eq!(Arc::strong_count(&token), 1);
+            assert!(seen.try_iter().next().is_none());
+        });
     }
 }

@@ -1,53 +1,105 @@
 //! A body in the making.
 
+use std::mem;
+
 use bytes::{Bytes, BytesMut};
 
-/// What is reserved at once on the word of a server; beyond, the body grows as it comes.
-const TRUSTED: u64 = 1 << 20;
-/// A single piece of at least this size is handed on as it is; smaller ones are copied, so that
-/// a small body does not keep alive the whole read buffer it came in.
+/// What is reserved at once on the word of a server. Up to here pieces are kept, and joined at the end;
+/// beyond that would take twice the memory, and what comes is put behind what has come.
+const TRUSTED: usize = 1 << 20;
+/// Then its word counts for so many times of what has come: a body that grows by doubling would have
+/// pages returned to the system, and fetched again, which costs more than all else.
+const CREDIT: usize = 16;
+/// A piece of at least this size is kept as it is; smaller ones are copied, so that a small body does
+/// not keep alive the whole read buffer it came in.
 const WORTH_KEEPING: usize = 16 << 10;
+/// What smaller pieces are copied to, where more is not known to be of use.
+const BLOCK: usize = 64 << 10;
 
 /// Gathers pieces.
 #[derive(Debug)]
 pub(crate) struct Gathered {
+    /// In all, if the server is to be believed.
     announced: usize,
-    only: Option<Bytes>,
-    gathered: BytesMut,
+    pieces: Vec<Bytes>,
+    /// What has come behind them.
+    tail: BytesMut,
+    /// Of all.
+    length: usize,
 }
 
 impl Gathered {
     pub(crate) fn new(announced: Option<u64>) -> Self {
-        let announced = announced.unwrap_or(0).min(TRUSTED);
         Self {
-            announced: usize::try_from(announced).unwrap_or(0),
-            only: None,
-            gathered: BytesMut::new(),
+            announced: usize::try_from(announced.unwrap_or(0)).unwrap_or(0),
+            pieces: Vec::new(),
+            tail: BytesMut::new(),
+            length: 0,
         }
     }
 
     pub(crate) fn push(&mut self, piece: Bytes) {
-        if self.only.is_none() && self.gathered.is_empty() && piece.len() >= WORTH_KEEPING {
-            self.only = Some(piece);
-            return;
+        let before = self.length;
+        self.length += piece.len();
+        if self.length > TRUSTED {
+            self.grow(&piece);
+        } else if piece.len() >= WORTH_KEEPING {
+            self.close_tail();
+            self.pieces.push(piece);
+        } else if before == 0 && piece.len() == self.announced {
+            self.pieces.push(Bytes::copy_from_slice(&piece));
+        } else {
+            self.add(&piece, before);
         }
-        let is_whole =
-            self.only.is_none() && self.gathered.is_empty() && piece.len() == self.announced;
-        if is_whole {
-            self.only = Some(Bytes::copy_from_slice(&piece));
-            return;
-        }
-        if self.gathered.capacity() == 0 {
-            self.gathered.reserve(self.announced.max(piece.len()));
-        }
-        if let Some(first) = self.only.take() {
-            self.gathered.extend_from_slice(&first);
-        }
-        self.gathered.extend_from_slice(&piece);
     }
 
-    pub(crate) fn finish(self) -> Bytes {
-        self.only.unwrap_or_else(|| self.gathered.freeze())
+    fn add(&mut self, piece: &[u8], before: usize) {
+        if self.tail.capacity() - self.tail.len() < piece.len() {
+            self.close_tail();
+            let expected = self.announced.saturating_sub(before);
+            let most = if before == 0 { TRUSTED } else { BLOCK };
+            let room = match expected {
+                0 => before.min(BLOCK),
+                expected => expected.min(most),
+            };
+            self.tail.reserve(room.max(piece.len()));
+        }
+        self.tail.extend_from_slice(piece);
+    }
+
+    /// Puts a piece, which is counted, behind all that has come.
+    fn grow(&mut self, piece: &[u8]) {
+        let credit = self.length.saturating_mul(CREDIT);
+        let room = self.announced.min(credit).max(self.length);
+        if !self.pieces.is_empty() {
+            self.close_tail();
+            self.tail = BytesMut::with_capacity(room);
+            for piece in self.pieces.drain(..) {
+                self.tail.extend_from_slice(&piece);
+            }
+        }
+        if self.length > self.tail.capacity() {
+            self.tail.reserve(room - self.tail.len());
+        }
+        self.tail.extend_from_slice(piece);
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push(mem::take(&mut self.tail).freeze());
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Bytes {
+        self.close_tail();
+        if let [_] = self.pieces[..] {
+            return self.pieces.swap_remove(0);
+        }
+        let mut whole = Vec::with_capacity(self.length);
+        for piece in &self.pieces {
+            whole.extend_from_slice(piece);
+        }
+        whole.into()
     }
 }
 
@@ -55,6 +107,39 @@ impl Gathered {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn memory_follows_what_comes_not_what_is_announced() {
+        for announced in [u64::MAX, 32 << 20, 20_000, 0] {
+            let mut body = Gathered::new(Some(announced));
+            body.push(Bytes::from_static(b"x"));
+            assert!(body.tail.capacity() <= TRUSTED);
+            for _ in 0..10_000 {
+                body.push(Bytes::from_static(&[7; 1_000]));
+            }
+            let held = body.tail.capacity() + body.pieces.iter().map(Bytes::len).sum::<usize>();
+            // A server that has sent a megabyte is believed sixteen; without a word it grows by doubling.
+            let most = usize::try_from(announced).unwrap_or(usize::MAX);
+            let most = most.min(CREDIT * (TRUSTED + 1_000)).max(20_000_000);
+            assert!(held <= most, "{announced}: {held}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_as_announced_takes_no_more_than_its_size() {
+        for size in [1, 1_000, 16_384, 100_000, 10_000_000] {
+            let mut body = Gathered::new(Some(size));
+            for piece in vec![7; size as usize].chunks(if size > 1 << 20 { 16_384 } else { 1_000 })
+            {
+                body.push(Bytes::copy_from_slice(piece));
+            }
+            let body = Vec::from(body.finish());
+            assert_eq!(
+                (body.len(), body.capacity()),
+                (size as usize, size as usize)
+            );
+        }
+    }
 
     proptest! {
         #[test]
