@@ -7,6 +7,7 @@ mod html;
 mod load;
 mod pace;
 mod plot;
+mod prepare;
 mod report;
 mod samples;
 mod text;
@@ -16,30 +17,26 @@ mod timeline;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use cpu_time::ProcessTime;
-use futures::{StreamExt, future, stream};
-use gannet::{Config, Engine, Request, Target};
+use futures::future;
+use gannet::Engine;
 
 use crate::bench::args::BenchArgs;
 use crate::bench::child::Server;
 use crate::bench::csv::Table;
 use crate::bench::load::{End, Plan};
+use crate::bench::prepare::{config, origins, plan, urls};
 use crate::bench::report::{Around, Load, Report};
 use crate::bench::samples::Samples;
 use crate::bench::text::{Text, live};
 use crate::exit::{Exit, Failure, say};
-use crate::input;
-use crate::options::Template;
 use crate::progress::Gauge;
 use crate::serve;
 use crate::signal::Interrupt;
 
-/// Requests where neither their number nor a time is given.
-const REQUESTS: usize = 20_000;
-/// URLs that are read at most.
-const MOST_URLS: usize = 1_000_000;
 /// Answers between two looks at the live line.
 const LOOK: u64 = 256;
 
@@ -76,16 +73,13 @@ async fn run(args: &BenchArgs) -> Result<Exit, Failure> {
             .map_err(Failure::start)?,
     };
     let interrupt = Interrupt::watch(|| ())?;
-    if let Some(time) = args.warmup {
+    if args.warmup.is_some() {
         let plan = Plan {
             count: None,
             ..plan.clone()
         };
-        let end = future::select(
-            Box::pin(tokio::time::sleep(time)),
-            Box::pin(interrupt.wait()),
-        );
-        plan.run(&engine, async { drop(end.await) }, |_| ()).await?;
+        let end = over(args.warmup, &interrupt);
+        plan.run(&engine, end, |_| ()).await?;
     }
     let report = measure(args, &plan, &engine, &interrupt, &mut outputs, &urls).await?;
     drop(server);
@@ -114,53 +108,24 @@ async fn measure(
     );
     let before = engine.snapshot().await.counters;
     let (mut samples, cpu) = (Samples::start(), ProcessTime::now());
-    let end = async {
-        match args.duration {
-            Some(time) => drop(
-                future::select(
-                    Box::pin(tokio::time::sleep(time)),
-                    Box::pin(interrupt.wait()),
-                )
-                .await,
-            ),
-            None => interrupt.wait().await,
+    let mut answered = 0_u64;
+    let take = |(answer, latency)| {
+        samples.add(&answer, latency);
+        if let Some(table) = &mut outputs.csv {
+            table.add(samples.started.elapsed(), &answer, latency);
+        }
+        answered += 1;
+        if answered.is_multiple_of(LOOK) {
+            gauge.show(answered, || live(&samples));
         }
     };
-    let mut answered = 0_u64;
     let ended = plan
-        .run(engine, end, |(answer, latency)| {
-            samples.add(&answer, latency);
-            if let Some(table) = &mut outputs.csv {
-                table.add(samples.started.elapsed(), &answer, latency);
-            }
-            answered += 1;
-            if answered.is_multiple_of(LOOK) {
-                let total = &samples.latency.total;
-                let at = |quantile| total.value_at_quantile(quantile);
-                gauge.show(answered, || {
-                    live(
-                        answered,
-                        samples.failed(),
-                        samples.started.elapsed(),
-                        at(0.5),
-                        at(0.99),
-                    )
-                });
-            }
-        })
+        .run(engine, over(args.duration, interrupt), take)
         .await?;
     let (took, cpu) = (samples.started.elapsed(), cpu.elapsed());
     gauge.clear();
-    let after = engine.snapshot().await.counters;
     let around = Around {
-        load: Load {
-            url: crate::row::without_credentials(urls.first().map_or("", String::as_str)),
-            urls: urls.len(),
-            connections: args.connections,
-            streams: plan.streams,
-            threads: args.threads,
-            rate: args.rate,
-        },
+        load: load(args, plan, urls),
         interrupted: interrupt.has_come(),
         unfinished: match ended {
             End::Complete => 0,
@@ -168,9 +133,32 @@ async fn measure(
         },
         took,
         cpu,
-        counters: (before, after),
+        counters: (before, engine.snapshot().await.counters),
     };
     Ok(Report::new(samples, around))
+}
+
+/// Ready when the time is up, or at an interrupt.
+async fn over(time: Option<Duration>, interrupt: &Interrupt) {
+    let time = async {
+        match time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => future::pending().await,
+        }
+    };
+    future::select(pin!(time), pin!(interrupt.wait())).await;
+}
+
+/// What is said of a load.
+fn load(args: &BenchArgs, plan: &Plan, urls: &[String]) -> Load {
+    Load {
+        url: crate::row::without_credentials(urls.first().map_or("", String::as_str)),
+        urls: urls.len(),
+        connections: args.connections,
+        streams: plan.streams,
+        threads: args.threads,
+        rate: args.rate,
+    }
 }
 
 fn verdict(args: &BenchArgs, report: &Report) -> Exit {
@@ -186,107 +174,6 @@ fn verdict(args: &BenchArgs, report: &Report) -> Exit {
         false => Exit::Missed,
         true if report.responses() == 0 => Exit::Failed,
         true => Exit::Done,
-    }
-}
-
-/// The engine's limits and settings: what flags say, and what makes it do no more than is asked.
-fn config(args: &BenchArgs) -> Result<Config, Failure> {
-    let mut config = Config::default();
-    if let Some(limit) = args.max_time {
-        config.deadline = limit;
-        let finer = [
-            &mut config.acquire_timeout,
-            &mut config.head_timeout,
-            &mut config.body_timeout,
-        ];
-        for finer in finer {
-            *finer = (*finer).max(limit);
-        }
-    }
-    (config.conn_limit, config.conn_limit_http1) = (args.connections, args.connections);
-    config.max_streams_per_connection = args.streams;
-    // Connections are what was asked for, and not what is needed.
-    config.spread_after = Duration::ZERO;
-    config.max_attempts = args.retry.saturating_add(1);
-    // A server that fails is part of what is measured.
-    config.breaker_failures = 0;
-    let waiting = load::MOST.max(args.connections.saturating_mul(args.streams));
-    (config.max_pending, config.max_pending_per_origin) = (waiting, waiting);
-    let window = |bits: u8| u32::try_from((1_u64 << bits) - 1).unwrap_or(u32::MAX);
-    if let Some(bits) = args.window_bits {
-        config.stream_window = window(bits);
-    }
-    if let Some(bits) = args.connection_window_bits {
-        config.connection_window = window(bits);
-        config.bodies.max_connection_window = window(bits);
-    }
-    args.way.apply(&mut config)?;
-    Ok(config)
-}
-
-fn plan(args: &BenchArgs, urls: &[String]) -> Result<Plan, Failure> {
-    let template = Template::new(&args.ask, false)?;
-    let targets = urls.iter().map(|url| {
-        Target::parse(url).map_err(|error| {
-            let url = crate::row::without_credentials(url);
-            Failure::new(Exit::Usage, format!("{url}: {error}"))
-        })
-    });
-    let requests = targets.map(|target| Ok(template.request(target?)));
-    let requests: Vec<Request> = requests.collect::<Result<_, Failure>>()?;
-    if let Some(Err(error)) = requests.iter().map(Request::check).find(Result::is_err) {
-        return Err(Failure::new(Exit::Usage, error.to_string()));
-    }
-    let is_serial = |request: &Request| {
-        let target = request.check();
-        target.is_ok_and(|target| args.way.reach.is_http1(target.origin().is_secure()))
-    };
-    let streams = match requests.iter().all(is_serial) {
-        true => 1,
-        false => args.streams,
-    };
-    let endless = args.requests.is_none() && args.duration.is_some();
-    Ok(Plan {
-        requests,
-        count: (!endless).then(|| args.requests.unwrap_or(REQUESTS)),
-        in_flight: args.connections.saturating_mul(streams),
-        rate: args.rate,
-        streams,
-    })
-}
-
-/// How many different ones are asked.
-fn origins(requests: &[Request]) -> usize {
-    let origins = requests.iter().filter_map(|request| request.check().ok());
-    let origins = origins.map(|target| target.origin().clone());
-    origins.collect::<std::collections::HashSet<_>>().len()
-}
-
-/// Those of the command line, and then those of the input.
-async fn urls(args: &BenchArgs) -> Result<Vec<String>, Failure> {
-    let mut urls = args.urls.clone();
-    let mut lines = match &args.input {
-        Some(path) => input::open(path)?.left_stream(),
-        None => stream::empty().right_stream(),
-    };
-    while let Some(line) = lines.next().await {
-        let line = line?;
-        let wrong = |reason: String| {
-            Failure::new(
-                Exit::Input,
-                format!("line {} of the input: {reason}", line.number),
-            )
-        };
-        let url = line.text.map_err(|fault| wrong(fault.reason.to_owned()))?;
-        Target::parse(&url).map_err(|error| wrong(error.to_string()))?;
-        urls.push(url);
-        if urls.len() > MOST_URLS {
-            return Err(wrong(format!("more than {MOST_URLS} URLs")));
-        }
-    }
-    match urls.is_empty() {
-        true => Err(Failure::new(Exit::Input, "there is no URL in the input")),
-        false => Ok(urls),
     }
 }
 

@@ -14,7 +14,7 @@ Requests go the way of every fetch: through an Agent, the Pool, a Connection and
 engine. Latencies count from the moment a request is asked for; with --rate from the moment at which
 it was to be, so that a server which stalls cannot hide it, and `service` tells beside it how long a
 request took once it had its place on a connection. Bodies are read whole and dropped; nothing is
-decoded, and without --retry nothing that failed is tried again.
+decoded, and without --retry nothing is tried again but what the server refused unseen.
 
 What --duration cuts off is told apart, and is no error. --threshold knows min, mean, p50, p90, p95,
 p99, p99.9 and max of the latency, error (a share; no response, or a status of 400 or more) and rps.
@@ -42,7 +42,7 @@ pub(crate) struct BenchArgs {
     /// Go on for this time first, and count nothing of it
     #[arg(long, value_name = "TIME", value_parser = parse::duration)]
     pub(crate) warmup: Option<Duration>,
-    /// Connections of each origin
+    /// Connections of each origin, with --rate at most
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = parse::count)]
     pub(crate) connections: usize,
     /// Streams at once on each of them; HTTP/1.1 has one

@@ -1,11 +1,11 @@
 //! The report as text.
 
 use std::fmt::{self, Display, Formatter};
-use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::bench::report::{Report, Spread};
+use crate::bench::samples::Samples;
 
 /// The report as it is printed.
 pub(crate) struct Text<'a> {
@@ -198,14 +198,15 @@ fn histogram(report: &Report, f: &mut Formatter<'_>) -> fmt::Result {
 }
 
 /// The line that is shown while it runs.
-pub(crate) fn live(answered: u64, failed: u64, since: Duration, p50: u64, p99: u64) -> String {
-    let rate = answered as f64 / since.as_secs_f64().max(1e-3);
-    let (p50, p99) = (time(p50 as f64), time(p99 as f64));
-    let failed = match failed {
+pub(crate) fn live(samples: &Samples) -> String {
+    let total = &samples.latency.total;
+    let rate = total.len() as f64 / samples.started.elapsed().as_secs_f64().max(1e-3);
+    let at = |quantile| time(total.value_at_quantile(quantile) as f64);
+    let failed = match samples.failed() {
         0 => String::new(),
         failed => format!(", {} failed", HumanCount(failed)),
     };
-    format!("{rate:.0}/s, p50 {p50}, p99 {p99}{failed}")
+    format!("{rate:.0}/s, p50 {}, p99 {}{failed}", at(0.5), at(0.99))
 }
 
 #[cfg(test)]
