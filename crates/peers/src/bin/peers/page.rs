@@ -82,7 +82,7 @@ fn head(wish: &Wish, results: &Results) -> String {
 
 fn table_of_targets(page: &mut String, results: &Results) -> Result<(), Failure> {
     page.push_str("## Targets\n\n");
-    page.push_str("| | gannet against | of | target | measured | |\n|---|---|---|--:|--:|---|\n");
+    page.push_str("| | gannet against | of | target | measured | | in CPU time |\n|---|---|---|--:|--:|---|--:|\n");
     for target in &TARGETS {
         let (value, of) = target.value(results);
         let (measured, mark) = match judge(value, target.bound, target.stretch) {
@@ -95,13 +95,14 @@ fn table_of_targets(page: &mut String, results: &Results) -> Result<(), Failure>
             Verdict::Reached { value, .. } => (shown(value), "reached"),
         };
         let Target { case, what, .. } = target;
+        let time = target.in_time(results).map_or_else(String::new, shown);
         let wanted = match target.bound {
             Bound::AtMost(most) => format!("≤ {}", shown(most)),
             Bound::AtLeast(least) => format!("≥ {}", shown(least)),
         };
         writeln!(
             page,
-            "| {case} | {what} | {of} | {wanted} | {measured} | {mark} |"
+            "| {case} | {what} | {of} | {wanted} | {measured} | {mark} | {time} |"
         )?;
     }
     page.push('\n');

@@ -167,6 +167,15 @@ impl Target {
         (None, name(metrics[0]))
     }
 
+    /// The same in CPU time, where something else decides: instructions know nothing of the kernel's
+    /// work and of caches.
+    pub(crate) fn in_time(&self, results: &Results) -> Option<f64> {
+        match self.measure {
+            Measure::Cost => self.by(results, Metric::Cpu),
+            Measure::One(_) => None,
+        }
+    }
+
     fn by(&self, results: &Results, metric: Metric) -> Option<f64> {
         let own = results.cell(self.case, "gannet")?;
         let Some((case, client)) = self.against else {

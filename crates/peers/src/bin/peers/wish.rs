@@ -22,7 +22,7 @@ Usage: cargo run --release --manifest-path crates/peers/Cargo.toml -- [OPTIONS]
   --date TEXT       what the page says of when; today if not given
   --help            this text
 
-All of it takes about 25 minutes, W1 by itself 4. Other work on the machine disturbs times, but no counts.
+All of it takes about half an hour, W1 by itself 3 minutes. Other work on the machine disturbs times, but no counts.
 Between <!-- keep --> and <!-- /keep --> the page keeps what it says.";
 
 pub(crate) struct Wish {
