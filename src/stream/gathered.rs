@@ -46,8 +46,6 @@ impl Gathered {
         } else if piece.len() >= WORTH_KEEPING {
             self.close_tail();
             self.pieces.push(piece);
-        } else if before == 0 && piece.len() == self.announced {
-            self.pieces.push(Bytes::copy_from_slice(&piece));
         } else {
             self.add(&piece, before);
         }
@@ -91,6 +89,9 @@ impl Gathered {
     }
 
     pub(crate) fn finish(mut self) -> Bytes {
+        if self.pieces.is_empty() {
+            return self.tail.freeze();
+        }
         self.close_tail();
         if let [_] = self.pieces[..] {
             return self.pieces.swap_remove(0);
