@@ -25,11 +25,12 @@ use gannet::{Config, Engine, Request, Target};
 use crate::bench::args::BenchArgs;
 use crate::bench::child::Server;
 use crate::bench::csv::Table;
-use crate::bench::load::{End, Plan};
+use crate::bench::load::Plan;
 use crate::bench::report::{Around, Load, Report};
 use crate::bench::samples::Samples;
 use crate::bench::text::{Text, live};
 use crate::exit::{Exit, Failure, say};
+use crate::fetch::is_same;
 use crate::input;
 use crate::options::Template;
 use crate::progress::Gauge;
@@ -49,20 +50,28 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
 }
 
 async fn run(args: &BenchArgs) -> Result<Exit, Failure> {
-    let mut outputs = Outputs::create(args)?;
     let mut config = config(args)?;
-    let server = match args.urls.is_empty() && args.input.is_none() {
-        true => Some(Server::start()?),
-        false => None,
+    // What is wrong is told before an older report is overwritten, and before anything starts.
+    let asked = match args.urls.is_empty() && args.input.is_none() {
+        true => None,
+        false => {
+            let urls = urls(args).await?;
+            Some((plan(args, &urls)?, urls))
+        }
+    };
+    let mut outputs = Outputs::create(args)?;
+    let server = match asked {
+        None => Some(Server::start()?),
+        Some(_) => None,
     };
     if let Some(server) = &server {
         config.tls.trust = crate::secure::authority(&server.authority)?;
     }
-    let urls = match &server {
-        Some(server) => vec![server.url.clone()],
-        None => urls(args).await?,
+    let own = || {
+        let urls: Vec<_> = server.iter().map(|server| server.url.clone()).collect();
+        Ok((plan(args, &urls)?, urls))
     };
-    let plan = plan(args, &urls)?;
+    let (plan, urls) = asked.map_or_else(own, Ok)?;
     let origins = origins(&plan.requests);
     config.max_connections = config
         .max_connections
@@ -77,15 +86,7 @@ async fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     };
     let interrupt = Interrupt::watch(|| ())?;
     if let Some(time) = args.warmup {
-        let plan = Plan {
-            count: None,
-            ..plan.clone()
-        };
-        let end = future::select(
-            Box::pin(tokio::time::sleep(time)),
-            Box::pin(interrupt.wait()),
-        );
-        plan.run(&engine, async { drop(end.await) }, |_| ()).await?;
+        plan.warm_up(&engine, time, interrupt.wait()).await?;
     }
     let report = measure(args, &plan, &engine, &interrupt, &mut outputs, &urls).await?;
     drop(server);
@@ -127,7 +128,7 @@ async fn measure(
         }
     };
     let mut answered = 0_u64;
-    let ended = plan
+    let left = plan
         .run(engine, end, |(answer, latency)| {
             samples.add(&answer, latency);
             if let Some(table) = &mut outputs.csv {
@@ -162,10 +163,7 @@ async fn measure(
             rate: args.rate,
         },
         interrupted: interrupt.has_come(),
-        unfinished: match ended {
-            End::Complete => 0,
-            End::Cut(under_way) => under_way,
-        },
+        left,
         took,
         cpu,
         counters: (before, after),
@@ -300,6 +298,12 @@ struct Outputs {
 
 impl Outputs {
     fn create(args: &BenchArgs) -> Result<Self, Failure> {
+        let input = args.input.as_deref();
+        let mut outputs = [&args.csv, &args.json, &args.html].into_iter();
+        if outputs.any(|path| is_same(input, path.as_deref())) {
+            let message = "the input would be overwritten by a report";
+            return Err(Failure::new(Exit::Usage, message));
+        }
         let create = |path: &Option<PathBuf>| match path {
             None => Ok(None),
             Some(path) => match File::create(path) {
