@@ -115,21 +115,9 @@ async fn measure(
     );
     let before = engine.snapshot().await.counters;
     let (mut samples, cpu) = (Samples::start(), ProcessTime::now());
-    let end = async {
-        match args.duration {
-            Some(time) => drop(
-                future::select(
-                    Box::pin(tokio::time::sleep(time)),
-                    Box::pin(interrupt.wait()),
-                )
-                .await,
-            ),
-            None => interrupt.wait().await,
-        }
-    };
     let mut answered = 0_u64;
     let left = plan
-        .run(engine, end, |(answer, latency)| {
+        .run(engine, end(args, interrupt), |(answer, latency)| {
             samples.add(&answer, latency);
             if let Some(table) = &mut outputs.csv {
                 table.add(samples.started.elapsed(), &answer, latency);
@@ -154,14 +142,7 @@ async fn measure(
     gauge.clear();
     let after = engine.snapshot().await.counters;
     let around = Around {
-        load: Load {
-            url: crate::row::without_credentials(urls.first().map_or("", String::as_str)),
-            urls: urls.len(),
-            connections: args.connections,
-            streams: plan.streams,
-            threads: args.threads,
-            rate: args.rate,
-        },
+        load: load(args, plan, urls),
         interrupted: interrupt.has_come(),
         left,
         took,
@@ -169,6 +150,29 @@ async fn measure(
         counters: (before, after),
     };
     Ok(Report::new(samples, around))
+}
+
+/// When the time is up, if there is a limit, or an interrupt comes.
+async fn end(args: &BenchArgs, interrupt: &Interrupt) {
+    match args.duration {
+        None => interrupt.wait().await,
+        Some(time) => {
+            let (time, wait) = (tokio::time::sleep(time), interrupt.wait());
+            drop(future::select(Box::pin(time), Box::pin(wait)).await);
+        }
+    }
+}
+
+/// What was asked for.
+fn load(args: &BenchArgs, plan: &Plan, urls: &[String]) -> Load {
+    Load {
+        url: crate::row::without_credentials(urls.first().map_or("", String::as_str)),
+        urls: urls.len(),
+        connections: args.connections,
+        streams: plan.streams,
+        threads: args.threads,
+        rate: args.rate,
+    }
 }
 
 fn verdict(args: &BenchArgs, report: &Report) -> Exit {

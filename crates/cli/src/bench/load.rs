@@ -197,7 +197,9 @@ impl Plan {
             match step.await {
                 Step::End => {
                     let now = pacer.elapsed();
-                    let due = (begun..count).map(|number| pacer.due(number));
+                    // With room they would have begun in the next moment.
+                    let last = if running.len() < MOST { begun } else { count };
+                    let due = (begun..last).map(|number| pacer.due(number));
                     let due = due.take_while(|due| *due <= now);
                     return Left {
                         under_way: under_way.ages(now),
