@@ -60,7 +60,7 @@ impl Gathered {
                 0 => before.min(BLOCK),
                 expected => expected.min(most),
             };
-            self.tail.reserve(room.max(piece.len()));
+            self.tail = BytesMut::with_capacity(room.max(piece.len()));
         }
         self.tail.extend_from_slice(piece);
     }

@@ -17,8 +17,6 @@ mod timeline;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::time::Duration;
 
 use cpu_time::ProcessTime;
 use futures::future;
@@ -27,12 +25,13 @@ use gannet::Engine;
 use crate::bench::args::BenchArgs;
 use crate::bench::child::Server;
 use crate::bench::csv::Table;
-use crate::bench::load::{End, Plan};
+use crate::bench::load::Plan;
 use crate::bench::prepare::{config, origins, plan, urls};
 use crate::bench::report::{Around, Load, Report};
 use crate::bench::samples::Samples;
 use crate::bench::text::{Text, live};
 use crate::exit::{Exit, Failure, say};
+use crate::fetch::is_same;
 use crate::progress::Gauge;
 use crate::serve;
 use crate::signal::Interrupt;
@@ -46,20 +45,28 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
 }
 
 async fn run(args: &BenchArgs) -> Result<Exit, Failure> {
-    let mut outputs = Outputs::create(args)?;
     let mut config = config(args)?;
-    let server = match args.urls.is_empty() && args.input.is_none() {
-        true => Some(Server::start()?),
-        false => None,
+    // What is wrong is told before an older report is overwritten, and before anything starts.
+    let asked = match args.urls.is_empty() && args.input.is_none() {
+        true => None,
+        false => {
+            let urls = urls(args).await?;
+            Some((plan(args, &urls)?, urls))
+        }
+    };
+    let mut outputs = Outputs::create(args)?;
+    let server = match asked {
+        None => Some(Server::start()?),
+        Some(_) => None,
     };
     if let Some(server) = &server {
         config.tls.trust = crate::secure::authority(&server.authority)?;
     }
-    let urls = match &server {
-        Some(server) => vec![server.url.clone()],
-        None => urls(args).await?,
+    let own = || {
+        let urls: Vec<_> = server.iter().map(|server| server.url.clone()).collect();
+        Ok((plan(args, &urls)?, urls))
     };
-    let plan = plan(args, &urls)?;
+    let (plan, urls) = asked.map_or_else(own, Ok)?;
     let origins = origins(&plan.requests);
     config.max_connections = config
         .max_connections
@@ -73,13 +80,8 @@ async fn run(args: &BenchArgs) -> Result<Exit, Failure> {
             .map_err(Failure::start)?,
     };
     let interrupt = Interrupt::watch(|| ())?;
-    if args.warmup.is_some() {
-        let plan = Plan {
-            count: None,
-            ..plan.clone()
-        };
-        let end = over(args.warmup, &interrupt);
-        plan.run(&engine, end, |_| ()).await?;
+    if let Some(time) = args.warmup {
+        plan.warm_up(&engine, time, interrupt.wait()).await?;
     }
     let report = measure(args, &plan, &engine, &interrupt, &mut outputs, &urls).await?;
     drop(server);
@@ -109,47 +111,44 @@ async fn measure(
     let before = engine.snapshot().await.counters;
     let (mut samples, cpu) = (Samples::start(), ProcessTime::now());
     let mut answered = 0_u64;
-    let take = |(answer, latency)| {
-        samples.add(&answer, latency);
-        if let Some(table) = &mut outputs.csv {
-            table.add(samples.started.elapsed(), &answer, latency);
-        }
-        answered += 1;
-        if answered.is_multiple_of(LOOK) {
-            gauge.show(answered, || live(&samples));
-        }
-    };
-    let ended = plan
-        .run(engine, over(args.duration, interrupt), take)
+    let left = plan
+        .run(engine, end(args, interrupt), |(answer, latency)| {
+            samples.add(&answer, latency);
+            if let Some(table) = &mut outputs.csv {
+                table.add(samples.started.elapsed(), &answer, latency);
+            }
+            answered += 1;
+            if answered.is_multiple_of(LOOK) {
+                gauge.show(answered, || live(&samples));
+            }
+        })
         .await?;
     let (took, cpu) = (samples.started.elapsed(), cpu.elapsed());
     gauge.clear();
+    let after = engine.snapshot().await.counters;
     let around = Around {
         load: load(args, plan, urls),
         interrupted: interrupt.has_come(),
-        unfinished: match ended {
-            End::Complete => 0,
-            End::Cut(under_way) => under_way,
-        },
+        left,
         took,
         cpu,
-        counters: (before, engine.snapshot().await.counters),
+        counters: (before, after),
     };
     Ok(Report::new(samples, around))
 }
 
-/// Ready when the time is up, or at an interrupt.
-async fn over(time: Option<Duration>, interrupt: &Interrupt) {
-    let time = async {
-        match time {
-            Some(time) => tokio::time::sleep(time).await,
-            None => future::pending().await,
+/// When the time is up, if there is a limit, or an interrupt comes.
+async fn end(args: &BenchArgs, interrupt: &Interrupt) {
+    match args.duration {
+        None => interrupt.wait().await,
+        Some(time) => {
+            let (time, wait) = (tokio::time::sleep(time), interrupt.wait());
+            drop(future::select(Box::pin(time), Box::pin(wait)).await);
         }
-    };
-    future::select(pin!(time), pin!(interrupt.wait())).await;
+    }
 }
 
-/// What is said of a load.
+/// What was asked for.
 fn load(args: &BenchArgs, plan: &Plan, urls: &[String]) -> Load {
     Load {
         url: crate::row::without_credentials(urls.first().map_or("", String::as_str)),
@@ -187,6 +186,12 @@ struct Outputs {
 
 impl Outputs {
     fn create(args: &BenchArgs) -> Result<Self, Failure> {
+        let input = args.input.as_deref();
+        let mut outputs = [&args.csv, &args.json, &args.html].into_iter();
+        if outputs.any(|path| is_same(input, path.as_deref())) {
+            let message = "the input would be overwritten by a report";
+            return Err(Failure::new(Exit::Usage, message));
+        }
         let create = |path: &Option<PathBuf>| match path {
             None => Ok(None),
             Some(path) => match File::create(path) {

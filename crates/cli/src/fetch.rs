@@ -95,7 +95,7 @@ fn writer(args: &FetchArgs) -> Result<Writer, Failure> {
 }
 
 /// Whether both are names of one file.
-fn is_same(input: Option<&Path>, output: Option<&Path>) -> bool {
+pub(crate) fn is_same(input: Option<&Path>, output: Option<&Path>) -> bool {
     let real = |path: Option<&Path>| path.filter(|p| !is_standard(p))?.canonicalize().ok();
     real(output).is_some_and(|output| real(input) == Some(output))
 }

@@ -16,7 +16,9 @@ it was to be, so that a server which stalls cannot hide it, and `service` tells 
 request took once it had its place on a connection. Bodies are read whole and dropped; nothing is
 decoded, and without --retry nothing is tried again but what the server refused unseen.
 
-What --duration cuts off is told apart, and is no error. --threshold knows min, mean, p50, p90, p95,
+What --duration cuts off is told apart, and is no error; but to a limit on the latency it took no less
+than it had been waited for. Connections open as they are needed: with --rate that can be fewer than
+-c. All of an origin is on one thread. --threshold knows min, mean, p50, p90, p95,
 p99, p99.9 and max of the latency, error (a share; no response, or a status of 400 or more) and rps.
 
 Examples:

@@ -23,12 +23,16 @@ impl Server {
     pub(crate) fn start() -> Result<Self, Failure> {
         let (_, authority) = fresh_file("gannet-bench-ca", "pem")?;
         let start = || -> Result<Child, std::io::Error> {
-            Command::new(env::current_exe()?)
+            let mut command = Command::new(env::current_exe()?);
+            command
                 .args(["serve", "--with-stdin", "--ca-file"])
                 .arg(&authority)
                 .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
+                .stdout(Stdio::piped());
+            // An interrupt from a terminal is for all of a group; the server is still needed then.
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            command.spawn()
         };
         let failed = |error: &std::io::Error| {
             let reason = reason(error);

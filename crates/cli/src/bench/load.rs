@@ -1,12 +1,13 @@
 //! The load itself: requests into the engine, answers out of it.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, future, stream};
 use gannet::{Engine, Failure, Request, Response};
 
 use crate::bench::pace::Pacer;
@@ -35,13 +36,52 @@ pub(crate) struct Plan {
 /// An answer, and how long it was waited for.
 pub(crate) type Answer = (Result<Response, Failure>, Duration);
 
-/// How a load ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum End {
-    /// All requests were answered.
-    Complete,
-    /// It was told to end, with so many under way, which are given up.
-    Cut(u64),
+/// What was left when it was told to end, each with how long it had been waited for. Nothing, if all
+/// requests were answered.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Left {
+    /// Given up.
+    pub(crate) under_way: Vec<Duration>,
+    /// Due by the clock, for which there was no room.
+    pub(crate) never_begun: Vec<Duration>,
+}
+
+impl Left {
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        self.under_way
+            .iter()
+            .chain(&self.never_begun)
+            .max()
+            .copied()
+    }
+}
+
+/// Since when those under way have been waited for.
+#[derive(Debug, Default)]
+struct UnderWay {
+    since: Vec<Option<Duration>>,
+    free: Vec<usize>,
+}
+
+impl UnderWay {
+    fn enter(&mut self, since: Duration) -> usize {
+        let place = self.free.pop().unwrap_or(self.since.len());
+        match self.since.get_mut(place) {
+            Some(free) => *free = Some(since),
+            None => self.since.push(Some(since)),
+        }
+        place
+    }
+
+    fn leave(&mut self, place: usize) {
+        self.since[place] = None;
+        self.free.push(place);
+    }
+
+    fn ages(&self, now: Duration) -> Vec<Duration> {
+        let since = self.since.iter().flatten();
+        since.map(|since| now.saturating_sub(*since)).collect()
+    }
 }
 
 impl Plan {
@@ -56,7 +96,7 @@ impl Plan {
         engine: &Engine,
         end: impl Future<Output = ()>,
         take: impl FnMut(Answer),
-    ) -> Result<End, exit::Failure> {
+    ) -> Result<Left, exit::Failure> {
         Ok(match self.rate {
             None => self.closed(engine, end, take).await,
             Some(rate) => self.open(engine, &Pacer::start(rate)?, end, take).await,
@@ -69,31 +109,53 @@ impl Plan {
         engine: &Engine,
         end: impl Future<Output = ()>,
         take: impl FnMut(Answer),
-    ) -> End {
+    ) -> Left {
         let count = self.count.unwrap_or(usize::MAX);
-        let begun = std::cell::Cell::new(0);
+        let (started, under_way) = (Instant::now(), RefCell::new(UnderWay::default()));
         let requests = stream::iter(0..count).map(|number| {
-            begun.set(begun.get() + 1);
-            ((), self.request(number))
+            let place = under_way.borrow_mut().enter(started.elapsed());
+            (place, self.request(number))
         });
         let answers = engine.fetch_all(requests, self.in_flight);
-        let answers = answers.map(|((), answer)| {
+        let answers = answers.map(|(place, answer)| {
+            under_way.borrow_mut().leave(place);
             let done = match &answer {
                 Ok(response) => response.receipt.done,
                 Err(failure) => failure.receipt.done,
             };
             (answer, done)
         });
-        let (mut answered, mut take) = (0_u64, take);
-        let is_through = until(answers, end, |answer| {
-            answered += 1;
-            take(answer);
-        })
-        .await;
-        match is_through {
-            true => End::Complete,
-            false => End::Cut(begun.get() - answered),
+        until(answers, end, take).await;
+        let under_way = under_way.borrow().ages(started.elapsed());
+        Left {
+            under_way,
+            never_begun: Vec::new(),
         }
+    }
+
+    /// Goes on for `time` without counting. What is under way then may end, as that would cost
+    /// HTTP/1.1 its connections; but not for longer than as much again.
+    pub(crate) async fn warm_up(
+        &self,
+        engine: &Engine,
+        time: Duration,
+        interrupted: impl Future<Output = ()>,
+    ) -> Result<(), exit::Failure> {
+        let pacer = self.rate.map(Pacer::start).transpose()?;
+        let requests = stream::iter(0..).then(async |number| {
+            if let Some(pacer) = &pacer {
+                while pacer.due(number) > pacer.elapsed() {
+                    pacer.tick().await;
+                }
+            }
+            ((), self.request(number))
+        });
+        let requests = requests.take_until(Box::pin(tokio::time::sleep(time)));
+        let in_flight = self.rate.map_or(self.in_flight, |_| MOST);
+        let last = Box::pin(tokio::time::sleep(time.saturating_mul(2)));
+        let end = future::select(Box::pin(interrupted), last).map(drop);
+        until(engine.fetch_all(requests, in_flight), end, drop).await;
+        Ok(())
     }
 
     /// Starts by the clock, whatever is answered.
@@ -103,17 +165,19 @@ impl Plan {
         pacer: &Pacer,
         end: impl Future<Output = ()>,
         mut take: impl FnMut(Answer),
-    ) -> End {
+    ) -> Left {
         let (mut end, mut running) = (pin!(end), FuturesUnordered::new());
         let (mut begun, count) = (0, self.count.unwrap_or(usize::MAX));
+        let mut under_way = UnderWay::default();
         loop {
             while begun < count && running.len() < MOST && pacer.due(begun) <= pacer.elapsed() {
                 let (asked, fetch) = (pacer.due(begun), engine.fetch(self.request(begun)));
-                running.push(fetch.map(move |answer| (answer, asked)));
+                let place = under_way.enter(asked);
+                running.push(fetch.map(move |answer| (answer, asked, place)));
                 begun += 1;
             }
             if begun == count && running.is_empty() {
-                return End::Complete;
+                return Left::default();
             }
             let waits = begun < count && running.len() < MOST;
             let mut tick = pin!(pacer.tick());
@@ -131,9 +195,20 @@ impl Plan {
                 }
             });
             match step.await {
-                Step::End => return End::Cut(running.len() as u64),
+                Step::End => {
+                    let now = pacer.elapsed();
+                    // With room they would have begun in the next moment.
+                    let last = if running.len() < MOST { begun } else { count };
+                    let due = (begun..last).map(|number| pacer.due(number));
+                    let due = due.take_while(|due| *due <= now);
+                    return Left {
+                        under_way: under_way.ages(now),
+                        never_begun: due.map(|due| now.saturating_sub(due)).collect(),
+                    };
+                }
                 Step::Start => {}
-                Step::Answer((answer, asked)) => {
+                Step::Answer((answer, asked, place)) => {
+                    under_way.leave(place);
                     take((answer, pacer.elapsed().saturating_sub(asked)));
                 }
             }
@@ -148,7 +223,7 @@ impl Plan {
 enum Step {
     End,
     Start,
-    Answer((Result<Response, Failure>, Duration)),
+    Answer((Result<Response, Failure>, Duration, usize)),
 }
 
 /// Hands on what comes, until there is no more, or `end` is ready: then it is `false`.
@@ -180,6 +255,22 @@ async fn until<S: Stream + Unpin>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_under_way_has_an_age_until_it_ends() {
+        let ms = Duration::from_millis;
+        let mut under_way = UnderWay::default();
+        let (first, second) = (under_way.enter(ms(1)), under_way.enter(ms(2)));
+        under_way.leave(first);
+        assert_eq!(under_way.enter(ms(5)), first, "places are used again");
+        assert_eq!(under_way.ages(ms(10)), [ms(5), ms(8)]);
+        under_way.leave(second);
+        let left = Left {
+            under_way: under_way.ages(ms(10)),
+            never_begun: vec![ms(7)],
+        };
+        assert_eq!(left.oldest(), Some(ms(7)));
+    }
 
     #[tokio::test]
     async fn what_comes_is_handed_on_until_the_end() {

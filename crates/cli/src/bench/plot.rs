@@ -59,7 +59,12 @@ impl Plot {
         for (x, label) in &self.x {
             let (at_x, bottom) = at((*x, 0.0));
             // The last would not fit beside its mark.
-            let class = if *x > 0.97 { "x last" } else { "x" };
+            let class = match *x {
+                x if x > 0.97 => "x last",
+                // Where it is narrow, the last needs the place.
+                x if x > 0.7 && label.len() > 4 => "x near",
+                _ => "x",
+            };
             let _ = write!(
                 svg,
                 "<line class=\"tick\" x1=\"{at_x:.1}\" x2=\"{at_x:.1}\" y1=\"{bottom:.1}\" y2=\"{:.1}\"/>\

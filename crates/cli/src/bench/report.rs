@@ -7,6 +7,7 @@ use gannet::response::Protocol;
 use gannet::view::Counters;
 use serde::Serialize;
 
+use crate::bench::load::Left;
 use crate::bench::samples::{Latency, Line, Samples, Times, micros};
 use crate::bench::timeline::Timeline;
 
@@ -23,6 +24,10 @@ pub(crate) struct Report {
     pub(crate) errors: BTreeMap<&'static str, u64>,
     /// Under way when the time was up.
     pub(crate) unfinished: u64,
+    /// How long the one waited for longest had been waited for.
+    pub(crate) oldest_unfinished: u64,
+    /// Due by the rate, but not begun: too many were under way.
+    pub(crate) never_begun: u64,
     pub(crate) retries: u64,
     /// Of those that were answered.
     pub(crate) requests_per_second: f64,
@@ -40,6 +45,9 @@ pub(crate) struct Report {
     pub(crate) by_connection: Vec<Row>,
     #[serde(skip)]
     pub(crate) times: Times,
+    /// With those that were cut off, as long as they had been waited for: they took no less.
+    #[serde(skip)]
+    at_least: Times,
 }
 
 /// What was asked for.
@@ -130,7 +138,7 @@ pub(crate) struct Row {
 pub(crate) struct Around {
     pub(crate) load: Load,
     pub(crate) interrupted: bool,
-    pub(crate) unfinished: u64,
+    pub(crate) left: Left,
     pub(crate) took: Duration,
     pub(crate) cpu: Duration,
     /// The engine's, before and after.
@@ -143,12 +151,18 @@ impl Report {
         let requests = samples.responses() + samples.failed();
         let cpu = around.cpu.as_secs_f64();
         let Latency { total, service, .. } = &samples.latency;
+        let mut at_least = total.clone();
+        for age in around.left.under_way.iter().chain(&around.left.never_begun) {
+            at_least.saturating_record(micros(*age));
+        }
         Self {
             gannet: env!("CARGO_PKG_VERSION"),
             seconds,
             interrupted: around.interrupted,
             requests,
-            unfinished: around.unfinished,
+            unfinished: around.left.under_way.len() as u64,
+            oldest_unfinished: around.left.oldest().map_or(0, micros),
+            never_begun: around.left.never_begun.len() as u64,
             retries: samples.attempts.saturating_sub(requests),
             requests_per_second: samples.responses() as f64 / seconds,
             body_bytes: samples.body_bytes,
@@ -167,6 +181,7 @@ impl Report {
             errors: samples.errors,
             timeline: samples.timeline,
             times: samples.latency.total,
+            at_least,
             load: around.load,
         }
     }
@@ -178,8 +193,10 @@ impl Report {
         failed as f64 / self.requests.max(1) as f64
     }
 
-    pub(crate) fn quantile(&self, quantile: f64) -> u64 {
-        self.times.value_at_quantile(quantile)
+    /// A figure of the latency, no better for what was cut off: a server that stalls until the end
+    /// has answered only what was fast.
+    pub(crate) fn no_better(&self, figure: impl Fn(&Times) -> f64) -> f64 {
+        figure(&self.times).max(figure(&self.at_least))
     }
 
     pub(crate) fn responses(&self) -> u64 {
@@ -225,7 +242,10 @@ fn connections(samples: &Samples, (before, after): &(Counters, Counters)) -> Con
     let mut protocols: Vec<_> = lines.filter_map(|line| line.protocol).collect();
     protocols.sort_by_key(|protocol| protocol_name(*protocol));
     protocols.dedup();
-    let resumed = samples.connections.values().filter(|line| line.resumed);
+    let resumed = samples
+        .connections
+        .values()
+        .filter(|line| line.opened && line.resumed);
     Connections {
         dials: after.dials - before.dials,
         handshakes: after.handshakes - before.handshakes,
@@ -310,7 +330,7 @@ pub(crate) mod tests {
         let around = Around {
             load,
             interrupted: false,
-            unfinished: 0,
+            left: Left::default(),
             took: Duration::from_secs(2),
             cpu: Duration::from_millis(10),
             counters: Default::default(),

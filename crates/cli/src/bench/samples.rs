@@ -55,6 +55,8 @@ pub(crate) struct Line {
     pub(crate) peer: String,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) resumed: bool,
+    /// In this run, and not before.
+    pub(crate) opened: bool,
     /// What it took to open.
     pub(crate) connect: Duration,
     pub(crate) tls: Duration,
@@ -185,6 +187,7 @@ impl Samples {
         line.requests += 1;
         line.bytes += response.receipt.wire_bytes;
         line.last = at;
+        line.opened |= !response.receipt.reused;
     }
 
     pub(crate) fn responses(&self) -> u64 {

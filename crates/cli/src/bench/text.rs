@@ -81,9 +81,15 @@ pub(crate) fn outcome(report: &Report) -> String {
     };
     let errors = report.errors.iter();
     let errors = errors.map(|(kind, count)| ((*kind).to_owned(), *count));
-    let unfinished = ("cut off by the end".to_owned(), report.unfinished);
+    let oldest = time(report.oldest_unfinished as f64);
+    let unfinished = format!("cut off by the end (the oldest after {oldest})");
+    let unfinished = (unfinished, report.unfinished);
+    let never_begun = ("due but never begun".to_owned(), report.never_begun);
     let retries = ("retries".to_owned(), report.retries);
-    let all = (1..6).map(class).chain(errors).chain([unfinished, retries]);
+    let all = (1..6)
+        .map(class)
+        .chain(errors)
+        .chain([unfinished, never_begun, retries]);
     let some = all.filter(|(_, count)| *count > 0);
     let parts: Vec<_> = some
         .map(|(what, count)| format!("{} {what}", HumanCount(count)))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::bench::report::Report;
+use crate::bench::samples::Times;
 use crate::parse;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -71,9 +72,11 @@ impl Threshold {
             Metric::Rate => report.requests_per_second,
             _ if latency.count == 0 => return Some(format!("{self}: there was no response")),
             Metric::Min => latency.min as f64,
-            Metric::Mean => latency.mean,
-            Metric::Max => latency.max as f64,
-            Metric::Quantile(quantile) => report.quantile(quantile) as f64,
+            Metric::Mean => report.no_better(Times::mean),
+            Metric::Max => report.no_better(|times| times.max() as f64),
+            Metric::Quantile(quantile) => {
+                report.no_better(|times| times.value_at_quantile(quantile) as f64)
+            }
         };
         let holds = match self.comparison {
             Comparison::Below => got < self.limit,

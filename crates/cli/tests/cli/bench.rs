@@ -103,6 +103,55 @@ fn the_rate_is_that_of_the_plan_and_latency_counts_from_it() {
     assert!(of("service") < of("total"));
 }
 
+/// Of two pages one never comes: what is answered is fast, and what is not must be told.
+#[test]
+fn a_stall_until_the_end_is_not_hidden() {
+    let testbed = testbed();
+    let (page, never) = (testbed.url("/bytes/10"), testbed.url("/silent"));
+    for load in [&["-q", "100"][..], &["-m", "50"]] {
+        let limits = ["-z", "1s", "--threshold", "p99<500ms", &page, &never];
+        let output = run(&[&["bench", "-k"], load, &limits].concat());
+        assert_eq!(code(&output), Some(99), "{}", text(&output.stdout));
+        let said = text(&output.stderr);
+        assert!(said.starts_with("gannet: missed p99<500ms"), "{said}");
+        assert!(text(&output.stdout).contains(" cut off by the end (the oldest after "));
+    }
+}
+
+#[test]
+fn the_warm_up_is_not_counted_and_leaves_its_connections() {
+    let testbed = testbed();
+    let url = testbed.url("/delay/20/bytes/10");
+    for protocol in ["--http1.1", "--http2"] {
+        let before = testbed.books().connections;
+        let args = ["-n", "50", "-c", "2", "--warmup", "300ms", protocol, &url];
+        let report = bench(&testbed, &args);
+        assert_eq!(report["requests"], 50);
+        assert_eq!(report["connections"]["handshakes"], 0, "{report:#}");
+        assert_eq!(report["connections"]["resumed"], 0);
+        assert_eq!(testbed.books().connections - before, 2, "{protocol}");
+    }
+    assert!(testbed.books().requests > 100);
+    assert_eq!(testbed.books().cancelled, 0);
+}
+
+#[test]
+fn nothing_is_overwritten_by_a_run_that_does_not_start() {
+    let testbed = testbed();
+    let urls = scratch("kept-urls.txt");
+    let line = format!("{}\n", testbed.url("/"));
+    fs::write(&urls, &line).expect("written");
+    let name = urls.display().to_string();
+    for report in ["--json", "--csv", "--html"] {
+        let output = run(&["bench", "-k", "-i", &name, report, &name]);
+        assert_eq!(code(&output), Some(2), "{report}");
+        let output = run(&["bench", report, &name, "nonsense"]);
+        assert_eq!(code(&output), Some(2), "{report}");
+        assert_eq!(fs::read_to_string(&urls).expect("kept"), line);
+    }
+    assert_eq!(testbed.books().requests, 0);
+}
+
 #[test]
 fn a_missed_threshold_has_an_exit_code_of_its_own() {
     let testbed = testbed();
