@@ -11,7 +11,7 @@ use crate::stream::{Desk, Stream, Work};
 
 /// At rest at most, at about 1.5 KiB each: to start one costs a tenth of a fetch. A connection without
 /// a fetch keeps one.
-const AT_REST: usize = 128;
+const AT_REST: usize = 1_000;
 
 /// The streams of a connection.
 #[derive(Default)]
