@@ -2,6 +2,7 @@
 
 mod budget;
 mod pipe;
+mod spares;
 
 use std::io;
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 pub(crate) use crate::body::budget::{ByteBudget, Share};
 use crate::body::pipe::Outlet;
 pub(crate) use crate::body::pipe::{End, Inlet};
+pub(crate) use crate::body::spares::Spares;
 
 use crate::error::Error;
 use crate::origin::Protocol;

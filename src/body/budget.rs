@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::body::Spares;
+
 /// Bounds the body bytes that have come and are not handed out.
 ///
 /// What has come is always counted, even beyond the limit; then nothing more is read until there is
@@ -19,6 +21,7 @@ pub(crate) struct ByteBudget {
     has_leader: AtomicBool,
     /// Those who wait for room.
     waiting: Mutex<Vec<Waker>>,
+    spares: Arc<Spares>,
 }
 
 /// A body's share of the budget; returned when dropped.
@@ -42,7 +45,16 @@ impl ByteBudget {
             open: AtomicUsize::new(0),
             has_leader: AtomicBool::new(false),
             waiting: Mutex::default(),
+            // What is handed out is no longer counted, so this comes on top.
+            spares: Arc::new(Spares::new(
+                usize::try_from(limit / 2).unwrap_or(usize::MAX),
+            )),
         }
+    }
+
+    /// Memory of bodies that are gone.
+    pub(crate) fn spares(&self) -> &Arc<Spares> {
+        &self.spares
     }
 
     pub(crate) fn limit(&self) -> u64 {

@@ -32,6 +32,7 @@ impl Handler<Knock> for Connection {
         if self.streams.is_empty() {
             self.tray.shrink();
             self.streams.rest();
+            self.with.bytes.spares().clear();
         }
     }
 }

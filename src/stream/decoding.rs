@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{StatusCode, header};
 
+use crate::body::ByteBudget;
 use crate::config::Config;
 use crate::decode::{Caps, Chain, Decoder, Fault};
 use crate::error::Error;
@@ -25,6 +26,7 @@ impl Decoding {
         config: &Config,
         head: &Head,
         is_piped: bool,
+        bytes: &ByteBudget,
     ) -> Option<Self> {
         let bodies = &config.bodies;
         let own = attempt.request().overrides();
@@ -44,7 +46,7 @@ impl Decoding {
         };
         Some(Self {
             decoder: Decoder::new(&codings, caps),
-            raw: (bodies.keep_raw && !is_piped).then(|| Gathered::new(None)),
+            raw: (bodies.keep_raw && !is_piped).then(|| Gathered::new(None, bytes.spares())),
         })
     }
 

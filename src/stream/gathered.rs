@@ -1,8 +1,11 @@
 //! A body in the making.
 
 use std::mem;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+
+use crate::body::Spares;
 
 /// What is reserved at once on the word of a server. Up to here pieces are kept, and joined at the end;
 /// beyond that would take twice the memory, and what comes is put behind what has come.
@@ -24,17 +27,22 @@ pub(crate) struct Gathered {
     pieces: Vec<Bytes>,
     /// What has come behind them.
     tail: BytesMut,
+    /// All, once that is more than is joined at the end.
+    whole: Option<Vec<u8>>,
     /// Of all.
     length: usize,
+    spares: Arc<Spares>,
 }
 
 impl Gathered {
-    pub(crate) fn new(announced: Option<u64>) -> Self {
+    pub(crate) fn new(announced: Option<u64>, spares: &Arc<Spares>) -> Self {
         Self {
             announced: usize::try_from(announced.unwrap_or(0)).unwrap_or(0),
             pieces: Vec::new(),
             tail: BytesMut::new(),
+            whole: None,
             length: 0,
+            spares: Arc::clone(spares),
         }
     }
 
@@ -69,17 +77,22 @@ impl Gathered {
     fn grow(&mut self, piece: &[u8]) {
         let credit = self.length.saturating_mul(CREDIT);
         let room = self.announced.min(credit).max(self.length);
-        if !self.pieces.is_empty() {
-            self.close_tail();
-            self.tail = BytesMut::with_capacity(room);
-            for piece in self.pieces.drain(..) {
-                self.tail.extend_from_slice(&piece);
+        let mut whole = match self.whole.take() {
+            Some(whole) => whole,
+            None => {
+                self.close_tail();
+                let mut whole = self.spares.take(room);
+                for piece in self.pieces.drain(..) {
+                    whole.extend_from_slice(&piece);
+                }
+                whole
             }
+        };
+        if self.length > whole.capacity() {
+            whole.reserve(room - whole.len());
         }
-        if self.length > self.tail.capacity() {
-            self.tail.reserve(room - self.tail.len());
-        }
-        self.tail.extend_from_slice(piece);
+        whole.extend_from_slice(piece);
+        self.whole = Some(whole);
     }
 
     fn close_tail(&mut self) {
@@ -89,6 +102,9 @@ impl Gathered {
     }
 
     pub(crate) fn finish(mut self) -> Bytes {
+        if let Some(whole) = self.whole {
+            return self.spares.lend(whole);
+        }
         if self.pieces.is_empty() {
             return self.tail.freeze();
         }
@@ -96,11 +112,11 @@ impl Gathered {
         if let [_] = self.pieces[..] {
             return self.pieces.swap_remove(0);
         }
-        let mut whole = Vec::with_capacity(self.length);
-        for piece in &self.pieces {
-            whole.extend_from_slice(piece);
+        let mut whole = self.spares.take(self.length);
+        for piece in self.pieces.drain(..) {
+            whole.extend_from_slice(&piece);
         }
-        whole.into()
+        self.spares.lend(whole)
     }
 }
 
@@ -109,16 +125,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn gathered(announced: Option<u64>) -> Gathered {
+        Gathered::new(announced, &Arc::new(Spares::new(1 << 20)))
+    }
+
     #[test]
     fn memory_follows_what_comes_not_what_is_announced() {
         for announced in [u64::MAX, 32 << 20, 20_000, 0] {
-            let mut body = Gathered::new(Some(announced));
+            let mut body = gathered(Some(announced));
             body.push(Bytes::from_static(b"x"));
             assert!(body.tail.capacity() <= TRUSTED);
             for _ in 0..10_000 {
                 body.push(Bytes::from_static(&[7; 1_000]));
             }
-            let held = body.tail.capacity() + body.pieces.iter().map(Bytes::len).sum::<usize>();
+            let held = body.whole.as_ref().expect("it is large").capacity();
             // A server that has sent a megabyte is believed sixteen; without a word it grows by doubling.
             let most = usize::try_from(announced).unwrap_or(usize::MAX);
             let most = most.min(CREDIT * (TRUSTED + 1_000)).max(20_000_000);
@@ -129,7 +149,7 @@ mod tests {
     #[test]
     fn a_body_that_is_as_announced_takes_no_more_than_its_size() {
         for size in [1, 1_000, 16_384, 100_000, 10_000_000] {
-            let mut body = Gathered::new(Some(size));
+            let mut body = gathered(Some(size));
             for piece in vec![7; size as usize].chunks(if size > 1 << 20 { 16_384 } else { 1_000 })
             {
                 body.push(Bytes::copy_from_slice(piece));
@@ -148,7 +168,7 @@ mod tests {
             pieces in prop::collection::vec(0usize..40_000, 0..6),
             announced in prop::option::of(0u64..u64::MAX),
         ) {
-            let mut body = Gathered::new(announced);
+            let mut body = gathered(announced);
             let mut expected = Vec::new();
             for (n, len) in pieces.into_iter().enumerate() {
                 let piece = vec![n as u8; len];

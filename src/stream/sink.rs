@@ -33,7 +33,7 @@ pub(super) enum Room {
 impl Sink {
     pub(super) fn gather(announced: Option<u64>, budget: &Arc<ByteBudget>) -> Self {
         Self::Gather {
-            body: Gathered::new(announced),
+            body: Gathered::new(announced, budget.spares()),
             share: Share::new(budget),
         }
     }

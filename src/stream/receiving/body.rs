@@ -46,7 +46,15 @@ impl Receiving {
         }
         self.allowance = Some(allowance);
         self.decoding = may_have_body
-            .then(|| Decoding::of(attempt, &self.work.common.config, head, is_piped))
+            .then(|| {
+                Decoding::of(
+                    attempt,
+                    &self.work.common.config,
+                    head,
+                    is_piped,
+                    &self.work.common.bytes,
+                )
+            })
             .flatten()
             .map(Box::new);
         self.account.decoded = self.decoding.is_some();
