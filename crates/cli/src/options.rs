@@ -1,5 +1,7 @@
 //! From flags to what the engine takes.
 
+use std::time::Duration;
+
 use gannet::{Config, Error, Request, Target, Upload};
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -63,15 +65,7 @@ impl Template {
 pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
     let mut config = Config::default();
     if let Some(limit) = shared.max_time {
-        config.deadline = limit;
-        // Who allows five minutes does not expect the end after thirty seconds of silence.
-        for finer in [
-            &mut config.acquire_timeout,
-            &mut config.head_timeout,
-            &mut config.body_timeout,
-        ] {
-            *finer = (*finer).max(limit);
-        }
+        allow(&mut config, limit);
     }
     if let Some(limit) = shared.max_size {
         config.max_body = limit;
@@ -83,6 +77,19 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
     config.bodies.decode = !shared.raw;
     shared.way.apply(&mut config)?;
     Ok(config)
+}
+
+/// Allows each fetch so much time. Who allows five minutes does not expect the end after thirty seconds
+/// of silence.
+pub(crate) fn allow(config: &mut Config, limit: Duration) {
+    config.deadline = limit;
+    for finer in [
+        &mut config.acquire_timeout,
+        &mut config.head_timeout,
+        &mut config.body_timeout,
+    ] {
+        *finer = (*finer).max(limit);
+    }
 }
 
 /// Defaults first, then what was asked for: naming a default header replaces it.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use gannet::{Failure, Response};
 
-use crate::bench::samples::{Phases, micros};
+use crate::bench::samples::Phases;
 use crate::exit;
+use crate::row::micros;
 
 const HEAD: &str = "end_us,latency_us,queue_us,service_us,first_byte_us,body_us,status,error,body_bytes,\
                     connection,stream,reused,attempts";

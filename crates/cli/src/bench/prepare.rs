@@ -10,7 +10,7 @@ use crate::bench::args::BenchArgs;
 use crate::bench::load::{MOST, Plan};
 use crate::exit::{Exit, Failure};
 use crate::input;
-use crate::options::Template;
+use crate::options::{Template, allow};
 
 /// Requests where neither their number nor a time is given.
 const REQUESTS: usize = 20_000;
@@ -21,15 +21,7 @@ const MOST_URLS: usize = 1_000_000;
 pub(super) fn config(args: &BenchArgs) -> Result<Config, Failure> {
     let mut config = Config::default();
     if let Some(limit) = args.max_time {
-        config.deadline = limit;
-        let finer = [
-            &mut config.acquire_timeout,
-            &mut config.head_timeout,
-            &mut config.body_timeout,
-        ];
-        for finer in finer {
-            *finer = (*finer).max(limit);
-        }
+        allow(&mut config, limit);
     }
     (config.conn_limit, config.conn_limit_http1) = (args.connections, args.connections);
     config.max_streams_per_connection = args.streams;

@@ -8,8 +8,9 @@ use gannet::view::Counters;
 use serde::Serialize;
 
 use crate::bench::load::Left;
-use crate::bench::samples::{Latency, Line, Samples, Times, micros};
+use crate::bench::samples::{Latency, Line, Samples, Times};
 use crate::bench::timeline::Timeline;
+use crate::row::micros;
 
 /// All that a run came to. Times are in microseconds unless their name says otherwise.
 #[derive(Debug, Serialize)]

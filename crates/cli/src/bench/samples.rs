@@ -9,6 +9,7 @@ use gannet::{Failure, Response};
 use hdrhistogram::Histogram;
 
 use crate::bench::timeline::Timeline;
+use crate::row::micros;
 
 /// The longest latency that is told apart, in microseconds.
 const LONGEST: u64 = 3_600_000_000;
@@ -91,10 +92,6 @@ impl Phases {
             service: between(receipt.queued, receipt.done),
         }
     }
-}
-
-pub(crate) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn times() -> Times {
