@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 pub(crate) use crate::body::budget::{ByteBudget, Share};
 use crate::body::pipe::Outlet;
 pub(crate) use crate::body::pipe::{End, Inlet};
-pub(crate) use crate::body::spares::Spares;
+pub(crate) use crate::body::spares::{AtWork, Spares};
 
 use crate::error::Error;
 use crate::origin::Protocol;

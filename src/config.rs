@@ -5,6 +5,7 @@
 //! | open sockets | `max_connections` |
 //! | response bytes in flight | `max_connections` × `connection_window` |
 //! | response bytes held | `bodies.budget` + `max_body`; a buffer in the making may take twice its bytes |
+//! | memory of dropped bodies kept for the next | half of `bodies.budget`, while a connection is at work |
 //! | fetches waiting for a connection | arbiters × `max_pending` |
 //! | TLS sessions kept | `tls.sessions`, at about 5 KiB each, or 200 KiB of a hostile server |
 //! | pushed responses kept | arbiters × `bodies.pushes.kept`, within the byte budget |

@@ -24,7 +24,7 @@ use actix::{
 };
 use slog::Logger;
 
-use crate::body::ByteBudget;
+use crate::body::{AtWork, ByteBudget};
 use crate::clock::now;
 use crate::config::Config;
 use crate::connection::driving::Driving;
@@ -57,6 +57,8 @@ pub(crate) struct Connection {
     streams: Streams,
     /// Its Pool, while there are streams.
     pool: Option<Recipient<ConnectionEvent>>,
+    /// Likewise.
+    at_work: Option<AtWork>,
     /// Streams started so far.
     started: u64,
     /// What makes it go, once something does.
@@ -106,6 +108,7 @@ impl Connection {
             tray,
             streams: Streams::default(),
             pool: None,
+            at_work: None,
             started: 0,
             reason: None,
             failure: None,

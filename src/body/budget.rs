@@ -120,6 +120,11 @@ impl Share {
         }
     }
 
+    /// Memory of bodies that are gone.
+    pub(crate) fn spares(&self) -> &Arc<Spares> {
+        self.budget.spares()
+    }
+
     /// Counts what has come.
     pub(crate) fn take(&mut self, bytes: usize) {
         let bytes = bytes as u64;

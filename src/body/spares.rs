@@ -1,7 +1,9 @@
 //! Memory of large bodies that are gone, for those to come: pages that are returned to the system and
 //! fetched again cost more than all else that is done for such a body.
 
+use std::collections::BTreeMap;
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -9,20 +11,24 @@ use bytes::Bytes;
 /// A smaller body's memory is the allocator's business.
 const WORTH_KEEPING: usize = 32 << 10;
 
-/// What is kept, over all connections of an engine, and only while they are at work.
+/// What is kept, over all connections of an engine, while any of them is at work.
 #[derive(Debug)]
 pub(crate) struct Spares {
+    /// Connections at work.
+    at_work: AtomicUsize,
     kept: Mutex<Kept>,
+    /// The most that is kept, in bytes.
+    most: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Kept {
-    buffers: Vec<Vec<u8>>,
-    /// Their capacity, and the most that is kept of it.
+    /// By capacity, and a number that tells those of one capacity apart.
+    buffers: BTreeMap<(usize, u64), Vec<u8>>,
+    /// Their capacity.
     bytes: usize,
-    most: usize,
-    /// Whether anybody has asked for one since all were dropped.
-    is_in_use: bool,
+    /// Buffers ever kept.
+    number: u64,
 }
 
 /// A body's memory, on its way back once nobody has the body any more.
@@ -31,35 +37,38 @@ struct Lent {
     home: Weak<Spares>,
 }
 
+/// A connection is at work. With the last of them all that is kept goes.
+#[derive(Debug)]
+pub(crate) struct AtWork(Arc<Spares>);
+
 impl Spares {
     pub(crate) fn new(most: usize) -> Self {
         Self {
-            kept: Mutex::new(Kept {
-                buffers: Vec::new(),
-                bytes: 0,
-                most,
-                is_in_use: false,
-            }),
+            at_work: AtomicUsize::new(0),
+            kept: Mutex::default(),
+            most,
         }
     }
 
-    /// An empty buffer with this much room: one that fits, or a new one.
+    pub(crate) fn at_work(self: &Arc<Self>) -> AtWork {
+        self.at_work.fetch_add(1, Ordering::AcqRel);
+        AtWork(Arc::clone(self))
+    }
+
+    /// An empty buffer with this much room: one that fits, of at most twice that, or a new one.
     pub(crate) fn take(&self, room: usize) -> Vec<u8> {
-        if room < WORTH_KEEPING {
-            return Vec::with_capacity(room);
-        }
+        let found = (room >= WORTH_KEEPING).then(|| self.find(room)).flatten();
+        found.unwrap_or_else(|| Vec::with_capacity(room))
+    }
+
+    fn find(&self, room: usize) -> Option<Vec<u8>> {
         let mut kept = self.lock();
-        kept.is_in_use = true;
-        let fits = |buffer: &Vec<u8>| buffer.capacity() >= room && buffer.capacity() / 2 <= room;
-        match kept.buffers.iter().position(fits) {
-            Some(place) => {
-                let mut buffer = kept.buffers.swap_remove(place);
-                kept.bytes -= buffer.capacity();
-                buffer.clear();
-                buffer
-            }
-            None => Vec::with_capacity(room),
-        }
+        let fitting = (room, 0)..=(room.saturating_mul(2), u64::MAX);
+        let key = *kept.buffers.range(fitting).next()?.0;
+        let mut buffer = kept.buffers.remove(&key)?;
+        kept.bytes -= buffer.capacity();
+        buffer.clear();
+        Some(buffer)
     }
 
     /// Makes a body of a buffer, which comes back when it is dropped.
@@ -71,28 +80,40 @@ impl Spares {
         Bytes::from_owner(Lent { buffer, home })
     }
 
-    /// Lets go of all: there is a pause.
-    pub(crate) fn clear(&self) {
-        let mut kept = self.lock();
-        kept.is_in_use = false;
-        kept.bytes = 0;
-        let buffers = mem::take(&mut kept.buffers);
-        drop(kept);
-        drop(buffers);
-    }
-
     fn give_back(&self, buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        // Dropped after the lock is free.
+        let mut gone = BTreeMap::new();
         let mut kept = self.lock();
-        let bytes = kept.bytes + buffer.capacity();
-        if kept.is_in_use && bytes <= kept.most {
-            kept.bytes = bytes;
-            kept.buffers.push(buffer);
+        if self.at_work.load(Ordering::Acquire) == 0 || capacity > self.most {
+            return;
         }
+        if kept.bytes + capacity > self.most {
+            // They are of no use to the bodies that come now, or there would be fewer.
+            gone = mem::take(&mut kept.buffers);
+            kept.bytes = 0;
+        }
+        let key = (capacity, kept.number);
+        kept.number += 1;
+        kept.bytes += capacity;
+        kept.buffers.insert(key, buffer);
+        drop(kept);
+        drop(gone);
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // Its own steps do not panic half-way.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        if self.0.at_work.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // What comes back from now on is not kept: whoever gives it back looks under the lock.
+            let kept = mem::take(&mut *self.0.lock());
+            drop(kept);
+        }
     }
 }
 
@@ -123,9 +144,17 @@ mod tests {
         spares.lend(buffer)
     }
 
+    fn kept(spares: &Spares) -> (usize, usize) {
+        let kept = spares.lock();
+        let sum = kept.buffers.values().map(Vec::capacity).sum();
+        assert_eq!(kept.bytes, sum);
+        (kept.buffers.len(), sum)
+    }
+
     #[test]
     fn memory_comes_back_when_nobody_has_the_body_any_more() {
         let spares = Arc::new(Spares::new(10 * SIZE));
+        let _at_work = spares.at_work();
         let first = body(&spares, 1);
         let (place, part) = (first.as_ptr(), first.slice(7..9));
         drop(first);
@@ -138,20 +167,42 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_allowed_and_nothing_in_a_pause() {
-        let spares = Arc::new(Spares::new(2 * SIZE));
-        let bodies: Vec<_> = (0..5).map(|n| body(&spares, n)).collect();
-        let late = body(&spares, 9);
+    fn no_more_is_kept_than_allowed_and_of_what_is_needed() {
+        let spares = Arc::new(Spares::new(3 * SIZE));
+        let _at_work = spares.at_work();
+        let bodies: Vec<_> = (0..3).map(|n| body(&spares, n)).collect();
         drop(bodies);
-        assert_eq!(spares.lock().bytes, 2 * SIZE);
+        assert_eq!(kept(&spares), (3, 3 * SIZE));
         // One that is far too large for what is wanted is not taken.
-        assert!(spares.take(SIZE / 3).capacity() < SIZE / 2);
-        spares.clear();
+        let small = spares.take(SIZE / 3);
+        assert!(small.capacity() < SIZE / 2);
+        drop(spares.lend(small));
+        assert_eq!(
+            kept(&spares).0,
+            1,
+            "the others make room for what comes now"
+        );
+        drop(spares.lend(spares.take(4 * SIZE)));
+        drop(spares.lend(spares.take(100)));
+        assert_eq!(
+            kept(&spares).0,
+            1,
+            "neither what is too large nor what is too small"
+        );
+    }
+
+    #[test]
+    fn nothing_is_kept_while_no_connection_is_at_work() {
+        let spares = Arc::new(Spares::new(3 * SIZE));
+        let (one, other) = (spares.at_work(), spares.at_work());
+        let late = body(&spares, 1);
+        drop(body(&spares, 2));
+        drop(one);
+        assert_eq!(kept(&spares).0, 1);
+        drop(other);
+        assert_eq!(kept(&spares).0, 0);
         drop(late);
-        assert!(spares.lock().buffers.is_empty());
-        let small = spares.lend(spares.take(100));
-        drop(small);
-        assert!(spares.lock().buffers.is_empty());
+        assert_eq!(kept(&spares).0, 0);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub struct Bodies {
     /// their consumers have not taken yet. Default 256 MiB. Beyond it nothing more is read, but for
     /// one body that is being gathered, so that it comes to an end; at worst, connections then hold
     /// what their windows allow besides.
-    /// While connections are at work, up to half as much again of the memory of dropped bodies is kept
+    /// While a connection is at work, up to half as much again of the memory of dropped bodies is kept
     /// for those to come.
     pub budget: u64,
     /// Most that the flow-control window of an HTTP/2 connection may grow to, in bytes, from

@@ -32,7 +32,6 @@ impl Handler<Knock> for Connection {
         if self.streams.is_empty() {
             self.tray.shrink();
             self.streams.rest();
-            self.with.bytes.spares().clear();
         }
     }
 }
@@ -63,6 +62,7 @@ impl Connection {
         self.streams.begin(self.started, work);
         if self.streams.len() == 1 {
             self.pool = self.with.owner.upgrade();
+            self.at_work = Some(self.with.bytes.spares().at_work());
             self.watch.first_stream(now());
             self.arm(ctx);
         }
@@ -91,7 +91,7 @@ impl Connection {
         }
         self.free();
         if self.streams.is_empty() {
-            self.pool = None;
+            (self.pool, self.at_work) = (None, None);
         }
         if self.streams.is_empty() && !is_spent && matches!(self.state, State::Draining) {
             self.bound_the_close(ctx);

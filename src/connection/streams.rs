@@ -93,8 +93,10 @@ impl Streams {
 
     /// None is at work: lets go of what a connection at work has use for.
     pub(super) fn rest(&mut self) {
-        self.at_rest.truncate(1);
-        self.at_rest.shrink_to_fit();
+        if self.at_rest.len() > 1 {
+            self.at_rest.truncate(1);
+            self.at_rest.shrink_to_fit();
+        }
         self.done.shrink();
     }
 

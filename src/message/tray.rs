@@ -9,6 +9,8 @@ use actix::{Actor, Addr, Context, Handler, Message, Recipient};
 
 /// What is kept for the next batch.
 const SPARE: usize = 64;
+/// What is kept where there is nothing to do.
+const FEW: usize = 4;
 
 /// There is something on your tray.
 #[derive(Clone, Copy, Debug, Message)]
@@ -64,8 +66,12 @@ impl<T> Tray<T> {
         }
     }
 
-    /// Lets go of memory that is not in use.
+    /// Lets go of memory that many have needed: for a few at a time it is kept, or each would have to
+    /// get it again.
     pub(crate) fn shrink(&mut self) {
+        if self.spare.capacity() <= FEW {
+            return;
+        }
         self.spare = Vec::new();
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         items.shrink_to_fit();

@@ -1,9 +1,11 @@
 //! A body that is decoded as it comes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{StatusCode, header};
 
-use crate::body::ByteBudget;
+use crate::body::{ByteBudget, Spares};
 use crate::config::Config;
 use crate::decode::{Caps, Chain, Decoder, Fault};
 use crate::error::Error;
@@ -15,7 +17,7 @@ use crate::stream::gathered::Gathered;
 pub(super) struct Decoding {
     decoder: Decoder,
     /// What has come, where that is wanted as well.
-    raw: Option<Gathered>,
+    raw: Option<(Gathered, Arc<Spares>)>,
 }
 
 impl Decoding {
@@ -46,13 +48,14 @@ impl Decoding {
         };
         Some(Self {
             decoder: Decoder::new(&codings, caps),
-            raw: (bodies.keep_raw && !is_piped).then(|| Gathered::new(None, bytes.spares())),
+            raw: (bodies.keep_raw && !is_piped)
+                .then(|| (Gathered::new(None), Arc::clone(bytes.spares()))),
         })
     }
 
     pub(super) fn push(&mut self, piece: Bytes) {
-        if let Some(raw) = &mut self.raw {
-            raw.push(piece.clone());
+        if let Some((raw, spares)) = &mut self.raw {
+            raw.push(piece.clone(), spares);
         }
         self.decoder.push(piece);
     }
@@ -67,7 +70,7 @@ impl Decoding {
     }
 
     pub(super) fn into_raw(self) -> Option<Bytes> {
-        self.raw.map(Gathered::finish)
+        self.raw.map(|(raw, spares)| raw.finish(&spares))
     }
 }
 

@@ -31,26 +31,24 @@ pub(crate) struct Gathered {
     whole: Option<Vec<u8>>,
     /// Of all.
     length: usize,
-    spares: Arc<Spares>,
 }
 
 impl Gathered {
-    pub(crate) fn new(announced: Option<u64>, spares: &Arc<Spares>) -> Self {
+    pub(crate) fn new(announced: Option<u64>) -> Self {
         Self {
             announced: usize::try_from(announced.unwrap_or(0)).unwrap_or(0),
             pieces: Vec::new(),
             tail: BytesMut::new(),
             whole: None,
             length: 0,
-            spares: Arc::clone(spares),
         }
     }
 
-    pub(crate) fn push(&mut self, piece: Bytes) {
+    pub(crate) fn push(&mut self, piece: Bytes, spares: &Spares) {
         let before = self.length;
         self.length += piece.len();
         if self.length > TRUSTED {
-            self.grow(&piece);
+            self.grow(&piece, spares);
         } else if piece.len() >= WORTH_KEEPING {
             self.close_tail();
             self.pieces.push(piece);
@@ -74,14 +72,14 @@ impl Gathered {
     }
 
     /// Puts a piece, which is counted, behind all that has come.
-    fn grow(&mut self, piece: &[u8]) {
+    fn grow(&mut self, piece: &[u8], spares: &Spares) {
         let credit = self.length.saturating_mul(CREDIT);
         let room = self.announced.min(credit).max(self.length);
         let mut whole = match self.whole.take() {
             Some(whole) => whole,
             None => {
                 self.close_tail();
-                let mut whole = self.spares.take(room);
+                let mut whole = spares.take(room);
                 for piece in self.pieces.drain(..) {
                     whole.extend_from_slice(&piece);
                 }
@@ -101,9 +99,9 @@ impl Gathered {
         }
     }
 
-    pub(crate) fn finish(mut self) -> Bytes {
+    pub(crate) fn finish(mut self, spares: &Arc<Spares>) -> Bytes {
         if let Some(whole) = self.whole {
-            return self.spares.lend(whole);
+            return spares.lend(whole);
         }
         if self.pieces.is_empty() {
             return self.tail.freeze();
@@ -112,11 +110,11 @@ impl Gathered {
         if let [_] = self.pieces[..] {
             return self.pieces.swap_remove(0);
         }
-        let mut whole = self.spares.take(self.length);
+        let mut whole = spares.take(self.length);
         for piece in self.pieces.drain(..) {
             whole.extend_from_slice(&piece);
         }
-        self.spares.lend(whole)
+        spares.lend(whole)
     }
 }
 
@@ -125,18 +123,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn gathered(announced: Option<u64>) -> Gathered {
-        Gathered::new(announced, &Arc::new(Spares::new(1 << 20)))
+    fn spares() -> Arc<Spares> {
+        Arc::new(Spares::new(1 << 20))
     }
 
     #[test]
     fn memory_follows_what_comes_not_what_is_announced() {
         for announced in [u64::MAX, 32 << 20, 20_000, 0] {
-            let mut body = gathered(Some(announced));
-            body.push(Bytes::from_static(b"x"));
+            let mut body = Gathered::new(Some(announced));
+            body.push(Bytes::from_static(b"x"), &spares());
             assert!(body.tail.capacity() <= TRUSTED);
             for _ in 0..10_000 {
-                body.push(Bytes::from_static(&[7; 1_000]));
+                body.push(Bytes::from_static(&[7; 1_000]), &spares());
             }
             let held = body.whole.as_ref().expect("it is large").capacity();
             // A server that has sent a megabyte is believed sixteen; without a word it grows by doubling.
@@ -149,12 +147,12 @@ mod tests {
     #[test]
     fn a_body_that_is_as_announced_takes_no_more_than_its_size() {
         for size in [1, 1_000, 16_384, 100_000, 10_000_000] {
-            let mut body = gathered(Some(size));
+            let mut body = Gathered::new(Some(size));
             for piece in vec![7; size as usize].chunks(if size > 1 << 20 { 16_384 } else { 1_000 })
             {
-                body.push(Bytes::copy_from_slice(piece));
+                body.push(Bytes::copy_from_slice(piece), &spares());
             }
-            let body = Vec::from(body.finish());
+            let body = Vec::from(body.finish(&spares()));
             assert_eq!(
                 (body.len(), body.capacity()),
                 (size as usize, size as usize)
@@ -168,14 +166,14 @@ mod tests {
             pieces in prop::collection::vec(0usize..40_000, 0..6),
             announced in prop::option::of(0u64..u64::MAX),
         ) {
-            let mut body = gathered(announced);
+            let mut body = Gathered::new(announced);
             let mut expected = Vec::new();
             for (n, len) in pieces.into_iter().enumerate() {
                 let piece = vec![n as u8; len];
                 expected.extend_from_slice(&piece);
-                body.push(piece.into());
+                body.push(piece.into(), &spares());
             }
-            prop_assert_eq!(&body.finish()[..], &expected[..]);
+            prop_assert_eq!(&body.finish(&spares())[..], &expected[..]);
         }
     }
 }

@@ -154,13 +154,13 @@ impl Receiving {
         let announced = self.on_head(&head, false)?;
         let mut sink = Sink::gather(announced, &self.work.common.bytes);
         let trailers = self.body(&head, announced, &mut sink).await?;
-        let Sink::Gather { body, .. } = sink else {
+        let Sink::Gather { body, share } = sink else {
             return Err(Error::Internal { sent: true });
         };
         Ok(Response {
             status: head.status,
             headers: head.headers,
-            body: body.finish(),
+            body: body.finish(share.spares()),
             raw_body: self
                 .decoding
                 .take()

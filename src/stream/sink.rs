@@ -33,7 +33,7 @@ pub(super) enum Room {
 impl Sink {
     pub(super) fn gather(announced: Option<u64>, budget: &Arc<ByteBudget>) -> Self {
         Self::Gather {
-            body: Gathered::new(announced, budget.spares()),
+            body: Gathered::new(announced),
             share: Share::new(budget),
         }
     }
@@ -65,7 +65,7 @@ impl Sink {
         match self {
             Self::Gather { body, share } => {
                 share.take(length);
-                body.push(piece);
+                body.push(piece, share.spares());
                 length
             }
             Self::Pipe(inlet) => {
