@@ -1,7 +1,9 @@
 //! The session's driver, polled inside its actor.
 
 use std::pin::Pin;
-use std::task::{Context as Turn, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as Turn, Poll, Wake, Waker};
 
 use actix::Context;
 use actix::fut::ActorFuture;
@@ -15,6 +17,28 @@ pub(super) struct Driving {
     // In this order: fields are dropped as they stand.
     driver: Driver,
     _permit: Option<Permit>,
+    bell: Option<(Arc<Bell>, Waker)>,
+    /// Whether the driver has been told to let go of the session.
+    is_closing: bool,
+}
+
+/// Wakes the actor, and tells that it is for the driver: an actor is woken for each message as well, and
+/// to poll a session for nothing costs as much as to read a response.
+struct Bell {
+    has_rung: AtomicBool,
+    actor: Waker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Before the actor looks.
+        self.has_rung.store(true, Ordering::Release);
+        self.actor.wake_by_ref();
+    }
 }
 
 impl Driving {
@@ -22,7 +46,28 @@ impl Driving {
         Self {
             driver,
             _permit: permit,
+            bell: None,
+            is_closing: false,
         }
+    }
+
+    /// The waker to poll the driver with, if that may be of use.
+    fn waker(&mut self, actor: &Waker, connection: &Connection) -> Option<Waker> {
+        let is_told = connection.has_unread_changed()
+            || !self.is_closing && matches!(connection.state, State::Draining);
+        if let Some((bell, waker)) = &self.bell
+            && bell.actor.will_wake(actor)
+        {
+            let has_rung = bell.has_rung.swap(false, Ordering::AcqRel);
+            return (has_rung || is_told).then(|| waker.clone());
+        }
+        let bell = Arc::new(Bell {
+            has_rung: AtomicBool::new(false),
+            actor: actor.clone(),
+        });
+        let waker = Waker::from(Arc::clone(&bell));
+        self.bell = Some((bell, waker.clone()));
+        Some(waker)
     }
 }
 
@@ -35,11 +80,16 @@ impl ActorFuture<Connection> for Driving {
         ctx: &mut Context<Connection>,
         cx: &mut Turn<'_>,
     ) -> Poll<()> {
+        let Some(waker) = self.waker(cx.waker(), connection) else {
+            return Poll::Pending;
+        };
+        let mut cx = Turn::from_waker(&waker);
         loop {
             if matches!(connection.state, State::Draining) {
                 self.driver.close();
+                self.is_closing = true;
             }
-            let polled = self.driver.poll(cx);
+            let polled = self.driver.poll(&mut cx);
             connection.on_turn(ctx);
             let is_told = connection.fit_windows(&mut self.driver);
             let Poll::Ready(step) = polled else {

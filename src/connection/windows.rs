@@ -29,6 +29,12 @@ impl Windows {
 }
 
 impl Connection {
+    /// Whether what lies unread is other than it was at the driver's last turn: then there may be
+    /// something to grant.
+    pub(super) fn has_unread_changed(&self) -> bool {
+        self.windows.seen.1 != self.with.vitals.unread.get()
+    }
+
     /// After each turn of the driver. Whether it was told something new, and has to send it.
     pub(super) fn fit_windows(&mut self, driver: &mut Driver) -> bool {
         let (vitals, bytes) = (&self.with.vitals, &self.with.bytes);
