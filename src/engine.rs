@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr};
-use futures::FutureExt;
 use futures::stream::{Stream, StreamExt};
+use futures::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 
 pub use crate::engine::builder::Builder;
@@ -98,6 +98,14 @@ impl Engine {
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response, Failure>> + Send + use<> {
+        self.boxed(request).map_ok(|response| *response)
+    }
+
+    /// The response in a box: it is large, and whoever passes it on moves it.
+    fn boxed(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Box<Response>, Failure>> + Send + use<> {
         self.ask(request, Caller::Whole)
     }
 
@@ -180,8 +188,9 @@ impl Engine {
     {
         let engine = self.clone();
         let fetches = requests
-            .map(move |(key, request)| engine.fetch(request).map(|response| (key, response)));
-        Box::pin(fetches.buffer_unordered(in_flight.max(1)))
+            .map(move |(key, request)| engine.boxed(request).map(|response| (key, response)));
+        let answers = fetches.buffer_unordered(in_flight.max(1));
+        Box::pin(answers.map(|(key, response)| (key, response.map(|response| *response))))
     }
 
     /// Stops: takes no more fetches, lets the open ones finish within `grace`, says goodbye to

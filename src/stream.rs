@@ -1,4 +1,4 @@
-//! One request at a time on one session.
+//! One exchange at a time on one session.
 
 mod decoding;
 mod desk;
@@ -13,6 +13,7 @@ mod sink;
 
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, WeakRecipient};
 
@@ -32,7 +33,8 @@ use crate::stream::ended::Ended;
 use crate::stream::shift::Shift;
 use crate::view::Tally;
 
-/// Sends one request, assembles its response, answers; and then another, until nobody has one.
+/// Assembles the response to a request that was sent, sending its body, and answers; and then another,
+/// until nobody has one.
 pub(crate) struct Stream {
     desk: Rc<Desk>,
     /// `None`: of what is pushed, which has no slot on the connection.
@@ -47,8 +49,10 @@ pub(crate) struct Work {
     pub(crate) common: Rc<Common>,
     /// Whether an earlier stream used the connection.
     pub(crate) reused: bool,
-    /// The response, where it was not asked for.
-    pub(crate) pushed: Option<Exchange>,
+    /// The request, sent; or a response that was not asked for.
+    pub(crate) exchange: Exchange,
+    /// When it was sent.
+    pub(crate) sent: Instant,
 }
 
 /// What the streams of a connection have in common.
@@ -123,7 +127,7 @@ impl Actor for Stream {
 }
 
 /// What the connection should know of how a fetch ended.
-fn finish_of(error: Option<&Error>) -> Finish {
+pub(crate) fn finish_of(error: Option<&Error>) -> Finish {
     match error {
         None => Finish::Answered,
         Some(Error::Timeout { phase, .. }) if *phase != Phase::Consumer => Finish::TimedOut,
@@ -141,14 +145,31 @@ impl Handler<Close> for Stream {
 }
 
 impl Work {
-    fn send(&mut self) -> Result<Exchange, Error> {
-        match self.pushed.take() {
-            Some(exchange) => Ok(exchange),
-            None => {
-                // One that has a stream waiting to be opened takes no other.
-                let mut session = self.common.session.clone();
-                session.send(self.attempt.request(), self.attempt.target())
+    /// Sends the request of an attempt.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent; gives the attempt back.
+    pub(crate) fn send(
+        mut attempt: Attempt,
+        common: &Rc<Common>,
+        reused: bool,
+        sent: Instant,
+    ) -> Result<Self, (Attempt, Error)> {
+        // A session that has a stream waiting to be opened takes no other.
+        let mut session = common.session.clone();
+        match session.send(attempt.request(), attempt.target()) {
+            Ok(exchange) => {
+                attempt.mark_sent(common.connection);
+                Ok(Self {
+                    attempt,
+                    common: Rc::clone(common),
+                    reused,
+                    exchange,
+                    sent,
+                })
             }
+            Err(error) => Err((attempt, error)),
         }
     }
 }

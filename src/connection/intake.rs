@@ -1,8 +1,8 @@
 //! What comes to a connection by the hundred: fetches, and the ends of streams.
 
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Context, Handler};
 
@@ -13,7 +13,7 @@ use crate::message::attempt::Attempt;
 use crate::message::tray::Knock;
 use crate::message::vitals::bump;
 use crate::message::{Finish, News, StreamDone};
-use crate::stream::Work;
+use crate::stream::{Work, finish_of};
 
 impl Handler<Knock> for Connection {
     type Result = ();
@@ -25,8 +25,11 @@ impl Handler<Knock> for Connection {
         }
         self.streams.keep(done);
         let mut attempts = self.tray.take();
+        // What is sent in one turn is sent at one time, and leaves together: the driver is polled after
+        // this.
+        let mut turn = None;
         for attempt in attempts.drain(..) {
-            self.begin(attempt, ctx);
+            self.begin(attempt, *turn.get_or_insert_with(now), ctx);
         }
         self.tray.keep(attempts);
         if self.streams.is_empty() {
@@ -37,7 +40,7 @@ impl Handler<Knock> for Connection {
 }
 
 impl Connection {
-    fn begin(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
+    fn begin(&mut self, attempt: Attempt, now: Instant, ctx: &mut Context<Self>) {
         let State::Open(common) = &self.state else {
             self.free();
             // A server that speaks before it is asked, and not HTTP, would do so again.
@@ -53,17 +56,22 @@ impl Connection {
             }));
         };
         self.started += 1;
-        let work = Work {
-            attempt,
-            common: Rc::clone(common),
-            reused: self.started > 1,
-            pushed: None,
-        };
-        self.streams.begin(self.started, work);
+        match Work::send(attempt, common, self.started > 1, now) {
+            Ok(work) => self.streams.begin(self.started, work),
+            Err((attempt, error)) => {
+                let done = StreamDone {
+                    number: self.started,
+                    finish: finish_of(Some(&error)),
+                    goes_on: false,
+                };
+                self.on_done(done, ctx);
+                return attempt.finish(Err(error));
+            }
+        }
         if self.streams.len() == 1 {
             self.pool = self.with.owner.upgrade();
             self.at_work = Some(self.with.bytes.spares().at_work());
-            self.watch.first_stream(now());
+            self.watch.first_stream(now);
             self.arm(ctx);
         }
     }

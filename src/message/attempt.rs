@@ -71,11 +71,11 @@ pub(crate) enum Outcome {
     Status(Box<Response>),
 }
 
-impl From<Outcome> for Result<Response, Error> {
+impl From<Outcome> for Result<Box<Response>, Error> {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Error(error) => Err(error),
-            Outcome::Status(response) => Ok(*response),
+            Outcome::Status(response) => Ok(response),
         }
     }
 }
@@ -179,6 +179,14 @@ impl Attempt {
     /// Keeps a response that another attempt may better. If that fails, this one is the answer.
     pub(crate) fn keep(&mut self, response: Box<Response>) {
         self.inner_mut().kept = Some(response);
+    }
+
+    /// Passes it on from where it lies. What is left there is as good as answered.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            fetch: self.fetch.take(),
+            home: self.home.take(),
+        }
     }
 
     pub(crate) fn request(&self) -> &Request {

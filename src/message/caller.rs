@@ -15,8 +15,10 @@ pub(crate) enum Caller {
     Nobody,
     /// It has the head already, and the body follows.
     Given,
-    /// It is wanted whole.
-    Whole(oneshot::Sender<Result<Response, Failure>>),
+    /// It is wanted whole. In a box, for it is large, and passes through many hands.
+    Whole(oneshot::Sender<Result<Box<Response>, Failure>>),
+    /// It is wanted whole, by a message.
+    Asker(oneshot::Sender<Result<Response, Failure>>),
     /// It is wanted as soon as there is a head.
     AtHead(oneshot::Sender<Result<OpenResponse, Failure>>),
     /// The server promised it, and the Pool keeps it.
@@ -25,14 +27,17 @@ pub(crate) enum Caller {
 
 impl Caller {
     /// Answers. A caller that is gone does not mind.
-    pub(crate) fn answer(self, outcome: Result<Response, Failure>) {
+    pub(crate) fn answer(self, outcome: Result<Box<Response>, Failure>) {
         match self {
             Self::Nobody | Self::Given => {}
             Self::Whole(caller) => {
                 let _ = caller.send(outcome);
             }
+            Self::Asker(caller) => {
+                let _ = caller.send(outcome.map(|response| *response));
+            }
             Self::AtHead(caller) => {
-                let _ = caller.send(outcome.map(OpenResponse::from));
+                let _ = caller.send(outcome.map(|response| OpenResponse::from(*response)));
             }
             Self::Pool(awaited) => awaited.end(outcome),
         }
@@ -42,7 +47,7 @@ impl Caller {
     pub(crate) fn open(self, response: OpenResponse) -> bool {
         match self {
             Self::AtHead(caller) => caller.send(Ok(response)).is_ok(),
-            Self::Nobody | Self::Given | Self::Whole(_) | Self::Pool(_) => false,
+            Self::Nobody | Self::Given | Self::Whole(_) | Self::Asker(_) | Self::Pool(_) => false,
         }
     }
 
@@ -51,6 +56,7 @@ impl Caller {
         match self {
             Self::Nobody | Self::Given | Self::Pool(_) => false,
             Self::Whole(caller) => caller.is_closed(),
+            Self::Asker(caller) => caller.is_closed(),
             Self::AtHead(caller) => caller.is_closed(),
         }
     }
@@ -60,6 +66,7 @@ impl Caller {
         match self {
             Self::Nobody | Self::Given | Self::Pool(_) => Poll::Pending,
             Self::Whole(caller) => caller.poll_closed(cx),
+            Self::Asker(caller) => caller.poll_closed(cx),
             Self::AtHead(caller) => caller.poll_closed(cx),
         }
     }
@@ -68,7 +75,7 @@ impl Caller {
 /// What actix's own `send` waits on.
 impl From<Option<oneshot::Sender<Result<Response, Failure>>>> for Caller {
     fn from(asker: Option<oneshot::Sender<Result<Response, Failure>>>) -> Self {
-        asker.map_or(Self::Nobody, Self::Whole)
+        asker.map_or(Self::Nobody, Self::Asker)
     }
 }
 

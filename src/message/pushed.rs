@@ -73,9 +73,9 @@ impl Awaited {
         }
     }
 
-    pub(crate) fn end(mut self, outcome: Result<Response, Failure>) {
+    pub(crate) fn end(mut self, outcome: Result<Box<Response>, Failure>) {
         self.tell(match outcome {
-            Ok(response) => PushNews::Here(Box::new(response)),
+            Ok(response) => PushNews::Here(response),
             Err(_) => PushNews::Lost,
         });
     }

@@ -71,7 +71,7 @@ impl Pool {
         let key = PushKey::new(attempt.origin(), request.method(), attempt.target());
         let fits = |kept: &Kept| answers(&kept.promised, &kept.response, request);
         if let Some(kept) = self.pushes.take(&key, fits, now()) {
-            self.hand_out(attempt, *kept.response);
+            self.hand_out(attempt, kept.response);
             return None;
         }
         let due = attempt.watch().due();
@@ -92,7 +92,7 @@ impl Pool {
         match arrived {
             Some((attempt, kept)) => {
                 match answers(&kept.promised, &kept.response, attempt.request()) {
-                    true => self.hand_out(attempt, *kept.response),
+                    true => self.hand_out(attempt, kept.response),
                     false => self.receive(attempt, ctx),
                 }
             }
@@ -105,7 +105,7 @@ impl Pool {
         }
     }
 
-    fn hand_out(&self, attempt: Attempt, mut response: Response) {
+    fn hand_out(&self, attempt: Attempt, mut response: Box<Response>) {
         self.with.tally.push_used();
         let passed = now().saturating_duration_since(attempt.watch().accepted());
         let receipt = &mut response.receipt;

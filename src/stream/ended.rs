@@ -13,7 +13,7 @@ pub(super) enum Ended {
     /// All at once.
     Answered {
         attempt: Attempt,
-        outcome: Result<Response, Error>,
+        outcome: Result<Box<Response>, Error>,
         /// Whether nobody need judge it first.
         is_final: bool,
     },
@@ -23,7 +23,7 @@ pub(super) enum Ended {
         attempt: Attempt,
         inlet: Inlet,
         head: (StatusCode, Protocol),
-        end: End,
+        end: Box<End>,
     },
 }
 
@@ -53,7 +53,7 @@ impl Ended {
                 end,
             } => {
                 attempt.count_body(head, &end, inlet.is_left());
-                inlet.end(end);
+                inlet.end(*end);
                 drop(attempt);
             }
         }

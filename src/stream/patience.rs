@@ -1,7 +1,8 @@
 //! How long each thing is waited for.
 
+use std::cell::Cell;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::now;
 use crate::error::{Error, Phase};
@@ -21,12 +22,15 @@ pub(super) struct Patience {
     uploaded: Uploaded,
     rate: Option<Rate>,
     has_head: bool,
+    /// When this turn began, once that was asked. All that happens in one turn happens at one time: to
+    /// read the clock costs more than most of what is timed.
+    turn: Cell<Option<Instant>>,
 }
 
 impl Patience {
-    /// The head is waited for.
-    pub(super) fn new(mut watch: Watch, limits: Limits, alarm: Alarm) -> Self {
-        watch.enter(Phase::Head, now(), limits.head_timeout);
+    /// The head is waited for, since the request was sent.
+    pub(super) fn new(mut watch: Watch, limits: Limits, alarm: Alarm, sent: Instant) -> Self {
+        watch.enter(Phase::Head, sent, limits.head_timeout);
         Self {
             watch,
             limits,
@@ -37,16 +41,28 @@ impl Patience {
             },
             rate: None,
             has_head: false,
+            turn: Cell::new(Some(sent)),
         }
     }
 
+    /// Something may happen: from here on it is later.
+    pub(super) fn begin_turn(&self) {
+        self.turn.set(None);
+    }
+
+    fn now(&self) -> Instant {
+        let turn = self.turn.get().unwrap_or_else(now);
+        self.turn.set(Some(turn));
+        turn
+    }
+
     pub(super) fn since_accepted(&self) -> Duration {
-        now().saturating_duration_since(self.watch.accepted())
+        self.now().saturating_duration_since(self.watch.accepted())
     }
 
     /// The head has come.
     pub(super) fn on_head(&mut self) {
-        let now = now();
+        let now = self.now();
         self.has_head = true;
         self.watch.enter(Phase::Body, now, self.limits.body_timeout);
         self.rate = self.limits.min_rate.map(|least| Rate::new(least, now));
@@ -58,8 +74,8 @@ impl Patience {
             rate.got(bytes);
         }
         if bytes > 0 {
-            self.watch
-                .enter(Phase::Body, now(), self.limits.body_timeout);
+            let now = self.now();
+            self.watch.enter(Phase::Body, now, self.limits.body_timeout);
         }
     }
 
@@ -68,12 +84,12 @@ impl Patience {
     pub(super) fn heed_consumer(&mut self, is_awaited: bool, has_taken: bool) {
         let was_awaited = self.watch.phase() == Phase::Consumer;
         if is_awaited && (has_taken || !was_awaited) {
-            let now = now();
+            let now = self.now();
             self.watch
                 .enter(Phase::Consumer, now, self.limits.unread_timeout);
             self.rate.iter_mut().for_each(|rate| rate.pause(now));
         } else if was_awaited && !is_awaited {
-            let now = now();
+            let now = self.now();
             self.watch.enter(Phase::Body, now, self.limits.body_timeout);
             self.rate.iter_mut().for_each(|rate| rate.resume(now));
         }
@@ -97,7 +113,8 @@ impl Patience {
             Waits::Source => (Phase::Upload, Duration::MAX),
             Waits::Word => (Phase::Head, self.limits.patience),
         };
-        self.watch.enter(phase, now(), limit);
+        let now = self.now();
+        self.watch.enter(phase, now, limit);
         is_over
     }
 
@@ -134,7 +151,7 @@ impl Patience {
 
     /// The alarm has rung.
     fn check(&mut self, exchange: &mut Exchange, cx: &mut Context<'_>) -> Result<(), Error> {
-        let now = now();
+        let now = self.now();
         match self.watch.overdue(now) {
             Some(Error::Timeout { .. }) if self.uploaded.waits == Waits::Word => {
                 // Many servers do not know what they are asked (RFC 9110 §10.1.1).

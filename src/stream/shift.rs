@@ -7,38 +7,36 @@ use actix::Context;
 use actix::fut::ActorFuture;
 use tokio::time::Sleep;
 
+use crate::stream::Stream;
 use crate::stream::ended::Ended;
 use crate::stream::receiving::Receiving;
-use crate::stream::{Stream, Work};
 
 /// Rings when something may have taken too long; passed on from fetch to fetch, for to set one up
 /// costs more than to let it ring for nothing once in a while.
 pub(super) type Alarm = Option<Pin<Box<Sleep>>>;
 
-/// A fetch under way.
-type Running = Pin<Box<dyn Future<Output = (Ended, Alarm)>>>;
-
 /// Polled inside the stream's actor, for as long as that lives.
 #[derive(Default)]
 pub(super) struct Shift {
-    running: Option<Running>,
+    /// The fetch under way. It lies here, where the next one will lie: memory for each would cost more
+    /// than to fill this.
+    running: Option<Receiving>,
     alarm: Alarm,
 }
 
 impl Shift {
-    fn begin(&mut self, mut work: Work) -> Result<Running, Box<Ended>> {
-        match work.send() {
-            Ok(exchange) => {
-                // What is awaited is moved several times before it is at its place: a box is small.
-                let receiving = Receiving::new(work, exchange, self.alarm.take());
-                Ok(Box::pin(Box::new(receiving).run()))
-            }
-            Err(error) => Err(Box::new(Ended::Answered {
-                attempt: work.attempt,
-                outcome: Err(error),
-                is_final: true,
-            })),
-        }
+    /// The fetch under way; what it leaves is ready for the next.
+    fn poll_running(&mut self, cx: &mut Turn<'_>) -> Poll<Option<Ended>> {
+        let Some(running) = &mut self.running else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(ended) = running.poll(cx) else {
+            return Poll::Pending;
+        };
+        self.alarm = running.take_alarm();
+        // The exchange with it, before anybody is told that the slot is free.
+        self.running = None;
+        Poll::Ready(Some(ended))
     }
 }
 
@@ -52,12 +50,10 @@ impl ActorFuture<Stream> for Shift {
         cx: &mut Turn<'_>,
     ) -> Poll<()> {
         loop {
-            if let Some(running) = &mut self.running {
-                let Poll::Ready((ended, alarm)) = running.as_mut().poll(cx) else {
-                    return Poll::Pending;
-                };
-                (self.running, self.alarm) = (None, alarm);
-                stream.end(ended, ctx);
+            match self.poll_running(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => {}
+                Poll::Ready(Some(ended)) => stream.end(ended, ctx),
             }
             let Some((number, work)) = stream.desk.take() else {
                 if !ctx.connected() {
@@ -68,10 +64,7 @@ impl ActorFuture<Stream> for Shift {
                 return Poll::Pending;
             };
             stream.number = Some(number);
-            match self.begin(work) {
-                Ok(running) => self.running = Some(running),
-                Err(ended) => stream.end(*ended, ctx),
-            }
+            self.running = Some(Receiving::new(work, self.alarm.take()));
         }
     }
 }

@@ -38,6 +38,14 @@ impl Sink {
         }
     }
 
+    /// What was gathered.
+    pub(super) fn into_gathered(self) -> Bytes {
+        match self {
+            Self::Gather { body, share } => body.finish(share.spares()),
+            Self::Pipe(_) => Bytes::new(),
+        }
+    }
+
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Room {
         match self {
             Self::Gather { share, .. } => {

@@ -14,13 +14,13 @@ use crate::view::Outcome;
 
 impl Attempt {
     /// Answers the caller. A caller that is gone does not mind.
-    pub(crate) fn answer(mut self, outcome: Result<Response, Error>) {
+    pub(crate) fn answer(mut self, outcome: Result<Box<Response>, Error>) {
         self.deliver(outcome);
     }
 
     /// Ends this attempt: a response goes to the caller, an error to the Agent, which may try
     /// again.
-    pub(crate) fn finish(mut self, outcome: Result<Response, Error>) {
+    pub(crate) fn finish(mut self, outcome: Result<Box<Response>, Error>) {
         match outcome {
             Ok(response) => self.deliver(Ok(response)),
             Err(error) => self.fail(attempt::Outcome::Error(error)),
@@ -28,8 +28,8 @@ impl Attempt {
     }
 
     /// Ends this attempt with a response that its Agent is to judge first.
-    pub(crate) fn refer(mut self, response: Response) {
-        self.fail(attempt::Outcome::Status(Box::new(response)));
+    pub(crate) fn refer(mut self, response: Box<Response>) {
+        self.fail(attempt::Outcome::Status(response));
     }
 
     fn fail(&mut self, outcome: attempt::Outcome) {
@@ -47,7 +47,7 @@ impl Attempt {
                 self.deliver(Err(Error::Closed { sent }));
             }
             (attempt::Outcome::Status(response), _) if fetch.pass.is_over() => {
-                self.deliver(Ok(*response))
+                self.deliver(Ok(response))
             }
             // The baton that travels home has no home: dropped in the mailbox of a dead Agent, it
             // answers the caller.
@@ -57,15 +57,15 @@ impl Attempt {
                 home.do_send(Failed { attempt, outcome });
             }
             (attempt::Outcome::Error(error), None) => self.deliver(Err(error)),
-            (attempt::Outcome::Status(response), None) => self.deliver(Ok(*response)),
+            (attempt::Outcome::Status(response), None) => self.deliver(Ok(response)),
         }
     }
 
-    fn deliver(&mut self, outcome: Result<Response, Error>) {
+    fn deliver(&mut self, outcome: Result<Box<Response>, Error>) {
         // The rest of the fetch, its pass through the gate included, is dropped after the answer.
         if let Some(mut fetch) = self.fetch.take() {
             let outcome = match (outcome, fetch.kept.take(), fetch.doubt.take()) {
-                (Err(_), Some(kept), _) => Ok(*kept),
+                (Err(_), Some(kept), _) => Ok(kept),
                 (Err(error), None, Some(doubt)) if error.is_unprocessed() => Err(doubt),
                 (Err(error), None, None) if error.is_unprocessed() => Err(fetch.after_hops(error)),
                 (outcome, ..) => outcome,
@@ -109,7 +109,7 @@ impl Inner {
         }
     }
 
-    fn count_answer(&self, answer: &Result<Response, Failure>) {
+    fn count_answer(&self, answer: &Result<Box<Response>, Failure>) {
         let method = self.request.method();
         match answer {
             // That is counted at its end; and what nobody asked for is no fetch.

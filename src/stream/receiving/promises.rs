@@ -19,7 +19,7 @@ impl Receiving {
     /// Takes what is promised, or refuses it. To be called before the response goes on: a promise
     /// comes before its end.
     pub(super) fn heed_promises(&mut self, cx: &mut Turn<'_>) -> Result<(), Error> {
-        while let Poll::Ready(promise) = self.exchange.poll_promise(cx) {
+        while let Poll::Ready(promise) = self.work.exchange.poll_promise(cx) {
             self.work.common.tally.promise();
             if let Some(target) = self.wanted(&promise)? {
                 self.take_promise(promise, target);
@@ -66,14 +66,17 @@ impl Receiving {
             .moved(target, head.method, head.headers, false)
             .max_body(kept.min(self.work.common.config.max_body));
         let caller = Caller::Pool(Awaited::new(promised, pool));
-        if let Ok(attempt) = attempt.beside(request, caller, now(), &self.work.common.config) {
+        let sent = now();
+        if let Ok(mut attempt) = attempt.beside(request, caller, sent, &self.work.common.config) {
+            attempt.mark_sent(self.work.common.connection);
             self.pushes += 1;
             self.work.common.tally.push();
             let work = Work {
                 attempt,
                 common: Rc::clone(&self.work.common),
                 reused: true,
-                pushed: Some(promise.exchange),
+                exchange: promise.exchange,
+                sent,
             };
             Stream::pushed(work).start();
         }
