@@ -91,6 +91,11 @@ impl Streams {
         }
     }
 
+    /// Whether more are at rest than a connection keeps that has no fetch.
+    pub(super) fn are_many(&self) -> bool {
+        self.at_rest.len() > 1
+    }
+
     /// None is at work: lets go of what a connection at work has use for.
     pub(super) fn rest(&mut self) {
         if self.at_rest.len() > 1 {

@@ -12,7 +12,7 @@ use crate::policy::spread::{Another, Facts, another};
 use crate::pool::Pool;
 use crate::pool::agenda::Errand;
 use crate::pool::record::Record;
-use crate::pool::site::Site;
+use crate::pool::site::{Given, Site};
 use crate::view::{Change, Reason};
 
 impl Pool {
@@ -74,6 +74,7 @@ impl Pool {
             site.unseat(serial);
             return;
         }
+        // It may come to nothing, and then the ledger is to hear that it is idle.
         seat.idle_since = None;
         let Some(attempt) = site.waiting.pop_front() else {
             return;
@@ -86,27 +87,49 @@ impl Pool {
         if let Some(error) = attempt.watch().overdue(now) {
             return attempt.finish(Err(error));
         }
-        match attempt.goes_alone() {
-            true => seat.slots.take_all(),
-            false => seat.slots.take(),
-        };
-        seat.entry.uses += 1;
-        seat.entry.last_use = seat.entry.last_use.max(attempt.watch().accepted());
-        let spent = seat.grow_older(now);
-        let turn = seat.turn.as_mut().map(|left| {
-            *left = left.saturating_sub(1);
-            *left
-        });
-        site.on_wire += 1;
-        if let Some(held) = self.connections.get_mut(&serial) {
-            held.streams += 1;
-            held.requests += 1;
+        let given = site.give(place, attempt, now);
+        self.on_given(given, ctx);
+    }
+
+    /// Lets a fetch go out past the queue if nobody waits there, and the one connection of its origin is
+    /// at work and has room: as it is for nearly every fetch where there are many. Given back if not.
+    pub(super) fn give_at_once(
+        &mut self,
+        attempt: Attempt,
+        now: Instant,
+        ctx: &mut Context<Self>,
+    ) -> Option<Attempt> {
+        let limit = self.with.config.per_origin_concurrency;
+        match self.sites.get_mut(attempt.origin()) {
+            // What has been tried before may have wishes of its own.
+            Some(site) if attempt.number() == 1 && site.is_free(limit) => {
+                let origin = attempt.origin().clone();
+                let given = site.give(0, attempt, now);
+                let is_settled = given.spent.is_none() && !given.is_turn_over && !given.retires;
+                self.on_given(given, ctx);
+                if !is_settled {
+                    self.rest(&origin, ctx);
+                }
+                None
+            }
+            _ => Some(attempt),
         }
-        seat.post.hatch.put(attempt);
-        if let Some(reason) = spent {
-            self.leave(origin, serial, reason);
-        } else if turn == Some(0) {
-            self.end_turn(origin, serial, ctx);
+    }
+
+    /// A connection has been given a fetch.
+    fn on_given(&mut self, given: Given, ctx: &mut Context<Self>) {
+        let Some(held) = self.connections.get_mut(&given.serial) else {
+            return;
+        };
+        held.streams += 1;
+        held.requests += 1;
+        if given.spent.is_none() && !given.is_turn_over {
+            return;
+        }
+        let origin = held.origin.clone();
+        match given.spent {
+            Some(reason) => self.leave(&origin, given.serial, reason),
+            None => self.end_turn(&origin, given.serial, ctx),
         }
     }
 

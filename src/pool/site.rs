@@ -8,6 +8,7 @@ use crate::origin::Protocol;
 use crate::policy::choice::of_two;
 use crate::policy::lanes::Lanes;
 use crate::pool::seat::Seat;
+use crate::view::Reason;
 
 /// Most PINGs are answered within this.
 const PING_GRACE: Duration = Duration::from_millis(100);
@@ -29,6 +30,17 @@ pub(crate) struct Site {
     pub(crate) errand: Option<Instant>,
 }
 
+/// What there is to do after a fetch was given to a connection.
+pub(crate) struct Given {
+    pub(crate) serial: u64,
+    /// Why it takes no more of them, if it does not.
+    pub(crate) spent: Option<Reason>,
+    /// Whether it has had as many as it may before others have their turn.
+    pub(crate) is_turn_over: bool,
+    /// Whether it is to be replaced.
+    pub(crate) retires: bool,
+}
+
 impl Site {
     pub(crate) fn seat(&mut self, serial: u64) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.serial() == serial)
@@ -48,6 +60,41 @@ impl Site {
         let urgency = attempt.request().urgency();
         let goes_before = |other: &Attempt| is_new || other.watch().accepted() <= accepted;
         self.waiting.insert(urgency, attempt, goes_before);
+    }
+
+    /// Whether a fetch without wishes of its own need not queue, but can go to the first connection.
+    pub(crate) fn is_free(&self, limit: Option<usize>) -> bool {
+        let [only] = &self.seats[..] else {
+            return false;
+        };
+        // An idle one may be chosen for eviction in this very moment: the ledger is to be asked.
+        let is_at_work = only.idle_since.is_none() && only.post.address.connected();
+        let may_go = is_at_work && only.is_steady() && only.has_room();
+        self.waiting.is_empty() && may_go && !self.is_full(limit)
+    }
+
+    /// Gives a fetch to a connection that has room.
+    pub(crate) fn give(&mut self, place: usize, attempt: Attempt, now: Instant) -> Given {
+        let seat = &mut self.seats[place];
+        match attempt.goes_alone() {
+            true => seat.slots.take_all(),
+            false => seat.slots.take(),
+        };
+        seat.entry.uses += 1;
+        seat.entry.last_use = seat.entry.last_use.max(attempt.watch().accepted());
+        let spent = seat.grow_older(now);
+        let left = seat.turn.as_mut().map(|left| {
+            *left = left.saturating_sub(1);
+            *left
+        });
+        self.on_wire += 1;
+        seat.post.hatch.put(attempt);
+        Given {
+            serial: seat.serial(),
+            spent,
+            is_turn_over: left == Some(0),
+            retires: seat.retires.is_some(),
+        }
     }
 
     /// Whether a fetch could go out at once, if nobody waited.
