@@ -38,9 +38,9 @@ impl Handler<Knock> for Connection {
     }
 }
 
-/// How long a connection without a fetch keeps what one at work has use for: where many answers come
-/// together, there are often none for a moment.
-const REST_AFTER: Duration = Duration::from_secs(1);
+/// How long a connection without a fetch keeps what one at work has use for: there is often none for a
+/// moment, where many answers come together or one fetch follows the other.
+const REST_AFTER: Duration = Duration::from_millis(100);
 
 impl Connection {
     fn begin(&mut self, attempt: Attempt, now: Instant, ctx: &mut Context<Self>) {
@@ -110,12 +110,12 @@ impl Connection {
         }
     }
 
-    /// No fetch is under way. What there is of little use to the next one goes at once, the rest later.
+    /// No fetch is under way. If none comes soon, the connection holds no more than it has to.
     fn rest(&mut self, ctx: &mut Context<Self>) {
         if self.is_to_rest {
             return;
         }
-        if !self.streams.are_many() && self.with.bytes.spares().is_empty() {
+        if !self.streams.some_rest() && self.with.bytes.spares().is_empty() {
             return self.let_go();
         }
         self.is_to_rest = true;
