@@ -100,6 +100,29 @@ async fn window_updates_and_settings_let_a_blocked_upload_go_on() {
     come(asked).await.expect("a response");
 }
 
+/// A frame without a byte in it needs no leave (RFC 9113 §6.9.1).
+#[tokio::test]
+async fn an_upload_that_fills_the_window_to_the_last_byte_ends() {
+    let (host, engine) = (Host::bind().await, engine());
+    let mut peer = warm(&engine, &host).await;
+    peer.settings(&[(INITIAL_WINDOW, 1_000)]).await;
+    peer.ping_pong().await;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", "7".parse().expect("a value"));
+    for upload in [
+        Upload::stream(pieces(1_000)).length(1_000),
+        Upload::stream(pieces(1_000)),
+        Upload::stream(pieces(1_000)).trailers(trailers),
+        Upload::from(vec![b'x'; 1_000]),
+    ] {
+        let asked = ask(&engine, Request::post(host.url(), upload));
+        let stream = peer.expect_requests(1).await[0];
+        assert_eq!(peer.books.streams[&stream].body.len(), 1_000);
+        peer.respond(stream, b"ok").await;
+        come(asked).await.expect("a response");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_takes_no_more_of_it_is_given_up_on() {
     let (host, engine) = (Host::bind().await, engine());
