@@ -101,6 +101,7 @@ impl Receiving {
             open,
             unread,
             taken,
+            emptied,
         } = sink.poll_room(cx)
         else {
             return Poll::Ready(Err(Error::Closed { sent: true }));
@@ -109,7 +110,7 @@ impl Receiving {
         if taken > 0 && self.decoding.is_none() {
             self.exchange.release(taken);
         }
-        self.patience.heed_consumer(unread > 0, taken > 0);
+        self.patience.heed_consumer(unread > 0, taken > 0, emptied);
         if !open {
             return Poll::Pending;
         }
