@@ -169,9 +169,11 @@ pub(super) fn read(reader: impl AsyncRead + Send + 'static) -> Pieces {
     ))
 }
 
-/// The file as it is when the first piece is asked for.
-pub(super) fn open(path: Arc<PathBuf>) -> Pieces {
-    let file = async move { Ok(read(tokio::fs::File::open(&*path).await?)) };
+/// The first `most` bytes of the file as it is when the first piece is asked for: it may have grown
+/// since. Of a size of 0 are also those that the system makes up while they are read.
+pub(super) fn open(path: Arc<PathBuf>, most: Option<u64>) -> Pieces {
+    let most = most.filter(|most| *most > 0).unwrap_or(u64::MAX);
+    let file = async move { Ok(read(tokio::fs::File::open(&*path).await?.take(most))) };
     Box::pin(stream::once(file).flat_map(|opened| match opened {
         Ok(pieces) => pieces,
         Err(error) => Box::pin(stream::once(async { Err(error) })),

@@ -54,6 +54,26 @@ async fn bytes_streams_readers_and_files_arrive_as_they_are_over_both_protocols(
 }
 
 #[tokio::test]
+async fn a_file_that_grows_is_sent_as_far_as_it_reached() {
+    let (host, engine) = (Host::bind().await, engine());
+    let mut peer = warm(&engine, &host).await;
+    peer.settings(&[(INITIAL_WINDOW, 0)]).await;
+    peer.ping_pong().await;
+    let path = std::env::temp_dir().join(format!("gannet-grows-{}", std::process::id()));
+    std::fs::write(&path, "as it was").expect("writable");
+    let asked = ask(&engine, Request::post(host.url(), Upload::file(&path)));
+    let stream = peer.expect_request().await;
+    std::fs::write(&path, "as it was, and more").expect("writable");
+    peer.window_update(stream, 1_000).await;
+    peer.expect("all of it", |books| books.streams[&stream].is_asked)
+        .await;
+    assert_eq!(peer.books.streams[&stream].body, b"as it was");
+    std::fs::remove_file(&path).expect("removable");
+    peer.respond(stream, b"ok").await;
+    come(asked).await.expect("a response");
+}
+
+#[tokio::test]
 async fn a_source_that_fails_or_lies_fails_its_own_fetch_only() {
     let (host, engine) = (Host::bind().await, engine());
     let mut peer = warm(&engine, &host).await;
