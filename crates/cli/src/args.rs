@@ -113,7 +113,7 @@ pub(crate) struct GetArgs {
     /// Wait so long for the server to agree to the body (Expect: 100-continue)
     #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, help_heading = "Request")]
     pub(crate) expect100: Option<Duration>,
-    /// At most so many bytes a second, with k, M or G for powers of 1024, either way
+    /// At most so many bytes a second, with k, M or G for powers of 1024, either way; 0 is no limit
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) limit_rate: Option<u64>,
     /// Print this when it is over, with %{http_code}, %{json} and so on; a wrong name lists all

@@ -41,6 +41,9 @@ pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
 }
 
 async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
+    // As in curl.
+    let limit_rate = args.limit_rate.filter(|rate| *rate > 0);
+    let args = GetArgs { limit_rate, ..args };
     let mut config = options::config(&args.shared)?;
     if args.shared.max_time.is_none() {
         // Each wait still has its own limit; how long all of it takes is for the user to say.

@@ -130,8 +130,18 @@ fn a_file_is_put_under_its_name_and_data_are_posted_as_they_are() {
     );
     let gone = run(&["get", "-k", "-T", "/nonexistent/gannet", &echo]);
     assert_eq!(code(&gone), Some(3), "{}", text(&gone.stderr));
-    let piped = feed(&["get", "-k", "-T", "-", &echo], "from a pipe");
-    assert_eq!(text(&piped.stdout), "from a pipe");
+    for from in ["-", "/dev/stdin"] {
+        for rate in ["0", "10M"] {
+            let flags = ["get", "-k", "--limit-rate", rate, "-T", from, &echo];
+            let piped = feed(&flags, "from a pipe");
+            assert_eq!(text(&piped.stdout), "from a pipe", "{piped:?}");
+        }
+    }
+    let form = feed(&["get", "-k", "-d", "a=1", "-d", "@-", &echo], "b=2\n");
+    assert_eq!(text(&form.stdout), "a=1&b=2", "{form:?}");
+    let folder = std::env::temp_dir().display().to_string();
+    let folder = run(&["get", "-k", "-T", &folder, &echo]);
+    assert_eq!(code(&folder), Some(3), "{}", text(&folder.stderr));
 }
 
 #[test]
