@@ -25,10 +25,16 @@ use crate::writeout::Transfer;
 const GOODBYE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::watch(|| ())?;
     let silent = args.shared.silent;
+    // As in curl.
+    let limit_rate = args.limit_rate.filter(|rate| *rate > 0);
+    let args = GetArgs { limit_rate, ..args };
+    // What is to be sent may be long in coming, and nothing else is done until then: an interrupt ends
+    // the program as if it were not watched for.
+    let template = template(&args);
+    let interrupt = Interrupt::watch(|| ())?;
     let ended = tokio::select! {
-        ended = exchange(args) => ended,
+        ended = exchange(args, template) => ended,
         () = interrupt.wait() => return Ok(Exit::Interrupted),
     };
     ended.map_err(|failure| {
@@ -40,17 +46,14 @@ pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
     })
 }
 
-async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
-    // As in curl.
-    let limit_rate = args.limit_rate.filter(|rate| *rate > 0);
-    let args = GetArgs { limit_rate, ..args };
+async fn exchange(args: GetArgs, template: Result<Template, Failure>) -> Result<Exit, Failure> {
+    let template = template?;
     let mut config = options::config(&args.shared)?;
     if args.shared.max_time.is_none() {
         // Each wait still has its own limit; how long all of it takes is for the user to say.
         config.deadline = Duration::MAX;
     }
     let target = target(&args)?;
-    let template = template(&args)?;
     let request = request(&args, &template, &target);
     let engine = Engine::builder()
         .config(config)

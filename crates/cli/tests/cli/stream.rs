@@ -144,6 +144,24 @@ fn a_file_is_put_under_its_name_and_data_are_posted_as_they_are() {
     assert_eq!(code(&folder), Some(3), "{}", text(&folder.stderr));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_while_it_waits_for_what_it_is_to_send() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let mut child = gannet(&["get", "-d", "@-", "http://127.0.0.1:1/"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    // More than lies in a pipe, so that some of it has been read.
+    stdin.write_all(&[b'x'; 4 << 20]).expect("it reads");
+    crate::interrupt(&child);
+    drop(stdin);
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.signal(), Some(2), "{status:?}");
+}
+
 #[test]
 fn what_went_is_told_in_the_form_asked_for() {
     let testbed = testbed();
