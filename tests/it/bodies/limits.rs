@@ -138,6 +138,21 @@ async fn a_head_may_have_so_many_bytes() {
         let answer = answered((&engine, &mut peer), host.get(), &head, &[b"ok"]);
         assert_eq!(answer.await.is_ok(), fits, "{length}");
     }
+    // As it stands there, of HTTP/1.1.
+    let server = script::Host::bind().await;
+    let answer = |length| {
+        let value = "y".repeat(length);
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: {value}\r\n\r\n")
+    };
+    let mut config = gannet::Config::default();
+    config.max_head = u32::try_from(answer(100).len()).expect("small");
+    let (_, url) =
+        server.serve(move |_, request, _| (answer(99 + request).into_bytes(), script::Then::Keep));
+    let engine = engine_with(config);
+    assert!(engine.fetch(Request::get(&*url)).await.is_ok());
+    let beyond = engine.fetch(Request::get(&*url)).await;
+    let is_it = matches!(&beyond, Err(failure) if failure.kind() == "protocol");
+    assert!(is_it, "{beyond:?}");
 }
 
 #[tokio::test]

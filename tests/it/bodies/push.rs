@@ -11,7 +11,7 @@ use gannet::origin::Target;
 use gannet::{Config, Engine, Error, Request};
 use http::HeaderMap;
 
-use super::{SHORT, ask, come, serve, warm};
+use super::{SHORT, ask, come, no_spare_window, serve, warm};
 use crate::support::engine_with;
 use crate::support::peer::{
     CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, Host, OK, Peer, REFUSED_STREAM, field, frame,
@@ -329,12 +329,6 @@ async fn a_promise_that_crosses_a_cancellation_harms_nothing() {
     peer.head(stream, OK, false).await;
     peer.body(stream, 20 << 20, true).await;
     assert_eq!(come(asked).await.expect("all of it").body.len(), 20 << 20);
-}
-
-/// So that what is not given back is missed soon.
-fn no_spare_window(config: &mut Config) {
-    config.connection_window = 200_000;
-    config.bodies.max_connection_window = 200_000;
 }
 
 /// A promise, padded or not, and all of its response, of which a field is to be indexed.
