@@ -201,7 +201,8 @@ pub(crate) struct Shared {
     /// Longest time for each URL, queueing and retries included [default: 180; none for get]
     #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds)]
     pub(crate) max_time: Option<Duration>,
-    /// Largest body, with k, M or G for powers of 1024 [default: 32M; any for get]
+    /// Largest body, as it comes and as it is decoded, with k, M or G for powers of 1024 [default: 32M,
+    /// and 128M decoded; any for get]
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) max_size: Option<u64>,
     /// Try again so often, where that can help and is safe [default: 2]

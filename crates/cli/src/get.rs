@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use gannet::error::TlsFault;
 use gannet::response::Receipt;
-use gannet::{Engine, Error, OpenResponse, Request, Target};
+use gannet::{Config, Engine, Error, OpenResponse, Request, Target};
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 
-use crate::args::GetArgs;
+use crate::args::{GetArgs, Shared};
 use crate::exit::{Exit, Failure, is_standard, say};
 use crate::metrics;
 use crate::options::{self, Template};
@@ -48,11 +48,7 @@ pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
 
 async fn exchange(args: GetArgs, template: Result<Template, Failure>) -> Result<Exit, Failure> {
     let template = template?;
-    let mut config = options::config(&args.shared)?;
-    if args.shared.max_time.is_none() {
-        // Each wait still has its own limit; how long all of it takes is for the user to say.
-        config.deadline = Duration::MAX;
-    }
+    let config = config(&args.shared)?;
     let target = target(&args)?;
     let request = request(&args, &template, &target);
     let engine = Engine::builder()
@@ -67,6 +63,20 @@ async fn exchange(args: GetArgs, template: Result<Template, Failure>) -> Result<
     // Nothing is left to finish; this only says goodbye to the server.
     engine.shutdown(GOODBYE).await;
     ended
+}
+
+/// One that bounds neither the time nor the size of all, unless told to.
+fn config(shared: &Shared) -> Result<Config, Failure> {
+    let mut config = options::config(shared)?;
+    if shared.max_time.is_none() {
+        // Each wait still has its own limit; how long all of it takes is for the user to say.
+        config.deadline = Duration::MAX;
+    }
+    if shared.max_size.is_none() {
+        // It passes through, and what unpacks to far more than it should is found out all the same.
+        config.bodies.max_decoded = u64::MAX;
+    }
+    Ok(config)
 }
 
 /// What `-T` names is put under its own name where the URL ends with a slash.
@@ -133,6 +143,8 @@ async fn transfer(
     };
     let length = response.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    // It says how much comes, not what becomes of it.
+    let length = length.filter(|_| !response.receipt.decoded);
     let to = args.shared.output.as_deref();
     let shows = !args.shared.silent && (to.is_some() || !io::stdout().is_terminal());
     let progress = Transferred::new(shows, length);
@@ -210,6 +222,7 @@ fn failed(error: &Error) -> Failure {
         Error::Blocked { .. } => " (--public-only is set)",
         Error::Redirect { .. } => " (--max-redirs and --location-downgrade allow more)",
         Error::TooLarge { .. } => " (--max-size allows more)",
+        Error::Decode { .. } => " (--raw keeps what comes as it is)",
         _ => "",
     };
     plainly(error, hint)
@@ -268,4 +281,25 @@ fn head(response: &OpenResponse) -> Vec<u8> {
     }
     head.extend_from_slice(b"\r\n");
     head
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn a_size_bounds_what_comes_and_what_it_unpacks_to() {
+        let config = |flags: &[&str]| {
+            let args = [&["gannet", "get", "http://a/"], flags].concat();
+            let Command::Get(args) = Cli::parse_from(args).command else {
+                panic!("not that command")
+            };
+            config(&args.shared).expect("sound").bodies.max_decoded
+        };
+        assert_eq!(config(&[]), u64::MAX);
+        assert_eq!(config(&["--max-size", "10"]), 10);
+    }
 }

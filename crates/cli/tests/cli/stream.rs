@@ -220,6 +220,18 @@ fn bodies_are_decoded_unless_told_otherwise() {
         &testbed.url(path),
     ]);
     assert!(raw.stdout.starts_with(&[0x1f, 0x8b]) && raw.stdout.len() < 50_000);
+    // Less comes than is allowed, but that is not what is handed out.
+    let size = raw.stdout.len() + 1;
+    let short = run(&[
+        "get",
+        "-k",
+        "--max-size",
+        &size.to_string(),
+        &testbed.url(path),
+    ]);
+    assert_eq!((code(&short), short.stdout.len()), (Some(1), size));
+    let told = text(&short.stderr);
+    assert!(told.ends_with(&format!("after {size} bytes\n")), "{told}");
 }
 
 #[test]
