@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use gannet::config::Pushes;
+use gannet::error::ErrorCode;
 use gannet::event::{EventHandler, On};
 use gannet::origin::Target;
 use gannet::{Config, Engine, Error, Request};
@@ -272,6 +273,36 @@ async fn a_thousand_pushes_leave_a_connection_as_good_as_new() {
         (response.body.len(), response.receipt.connection),
         (20 << 20, Some(1))
     );
+}
+
+#[tokio::test]
+async fn a_flood_of_promises_ends_its_connection_and_less_of_it_does_not() {
+    for (count, ends) in [(500, false), (4_000, true)] {
+        let mut config = pushing();
+        config.max_idle_frames = 1_000;
+        let (host, engine) = (Host::bind().await, engine_with(config));
+        let mut peer = warm(&engine, &host).await;
+        let asked = ask(&engine, host.get().max_attempts(1));
+        let stream = peer.expect_request().await;
+        let block = request(&host, "/not");
+        let promises = (1..=count).flat_map(|number: u32| {
+            let payload = [&(2 * number).to_be_bytes()[..], &block].concat();
+            frame(PUSH_PROMISE, END_HEADERS, stream, &payload)
+        });
+        (1..=count).for_each(|number| peer.books.promise(2 * number));
+        peer.raw(&promises.collect::<Vec<_>>()).await;
+        if !ends {
+            peer.respond(stream, b"page").await;
+        }
+        let answer = come(asked).await;
+        match answer {
+            Ok(_) => assert!(!ends),
+            Err(Error::GoAway {
+                code, by_server, ..
+            }) => assert!(ends && !by_server && code == ErrorCode::ENHANCE_YOUR_CALM),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
 }
 
 /// What nobody has asked for holds up no end.
