@@ -97,6 +97,32 @@ async fn a_source_that_fails_or_lies_fails_its_own_fetch_only() {
 }
 
 #[tokio::test]
+async fn a_source_that_panics_fails_its_own_fetch_only() {
+    let panics = || {
+        let pieces = stream::iter([Ok("some"), Err("more")]);
+        Upload::stream(pieces.inspect(|piece| assert!(piece.is_ok(), "a test")))
+    };
+    let (host, engine) = (Host::bind().await, engine());
+    let mut peer = warm(&engine, &host).await;
+    let sibling = ask(&engine, host.get());
+    let other = peer.expect_request().await;
+    let asked = ask(&engine, Request::post(host.url(), panics()));
+    let stream = peer.expect_request().await;
+    peer.expect_reset(stream).await;
+    let error = come(asked).await.expect_err("its source panics");
+    assert!(matches!(error, Error::Upload { .. }), "{error:?}");
+    peer.respond(other, b"ok").await;
+    assert_eq!(come(sibling).await.expect("a response").body, "ok");
+
+    let server = crate::support::script::Host::bind().await;
+    let engine = engine_of_http1();
+    let asked = ask(&engine, Request::post(server.url("/"), panics()));
+    let _line = server.accept().await;
+    let error = come(asked).await.expect_err("its source panics");
+    assert!(matches!(error, Error::Upload { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn window_updates_and_settings_let_a_blocked_upload_go_on() {
     let (host, engine) = (Host::bind().await, engine());
     let mut peer = warm(&engine, &host).await;
