@@ -79,14 +79,26 @@ fn config(shared: &Shared) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// What `-T` names is put under its own name where the URL ends with a slash.
+/// What `-T` names is put under its own name where the path of the URL ends with a slash.
 fn target(args: &GetArgs) -> Result<Target, Failure> {
     let parse = |url: &str| Target::parse(url).map_err(|error| plainly(&error, ""));
     let name = args.upload_file.as_ref().filter(|path| !is_standard(path));
     match name.and_then(|path| path.file_name()?.to_str()) {
-        Some(name) if args.url.ends_with('/') => parse(&format!("{}{name}", args.url)),
+        Some(name) if args.url.ends_with('/') && !args.url.contains(['?', '#']) => {
+            parse(&format!("{}{}", args.url, encoded(name)))
+        }
         _ => parse(&args.url),
     }
+}
+
+/// A name as part of a path (RFC 3986 §3.3), in which it has no meaning but its own.
+fn encoded(name: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encode).collect()
 }
 
 fn template(args: &GetArgs) -> Result<Template, Failure> {
@@ -289,6 +301,25 @@ mod tests {
 
     use super::*;
     use crate::args::{Cli, Command};
+
+    #[test]
+    fn a_file_is_put_under_its_name_whatever_that_is() {
+        let put = |file, url| {
+            let Command::Get(args) = Cli::parse_from(["gannet", "get", "-T", file, url]).command
+            else {
+                panic!("not that command")
+            };
+            target(&args).expect("a URL").to_string()
+        };
+        assert_eq!(put("a/b.txt", "http://a/c/"), "http://a/c/b.txt");
+        assert_eq!(put("a/b.txt", "http://a/c"), "http://a/c");
+        assert_eq!(
+            put("50%#?\u{e4}", "http://a/"),
+            "http://a/50%25%23%3F%C3%A4"
+        );
+        assert_eq!(put("b", "http://a/c?d=/"), "http://a/c?d=/");
+        assert_eq!(put("-", "http://a/"), "http://a/");
+    }
 
     #[test]
     fn a_size_bounds_what_comes_and_what_it_unpacks_to() {
