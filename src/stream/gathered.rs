@@ -9,10 +9,10 @@ use crate::body::Spares;
 
 /// What is reserved at once on the word of a server. A larger body is believed once it has begun to come:
 /// up to here its pieces are kept, beyond that they would take twice the memory.
-const TRUSTED: usize = 1 << 20;
+const TRUSTED: usize = 256 << 10;
 /// Then its word counts for so many times of what has come: a body that grows by doubling would have
 /// pages returned to the system, and fetched again, which costs more than all else.
-const CREDIT: usize = 16;
+const CREDIT: usize = 64;
 /// A piece of at least this size is kept as it is; smaller ones are copied, so that a small body does
 /// not keep alive the whole read buffer it came in.
 const WORTH_KEEPING: usize = 16 << 10;
@@ -140,7 +140,8 @@ mod tests {
                 body.push(Bytes::from_static(&[7; 1_000]), &spares());
             }
             let held = body.whole.as_ref().expect("it is large").capacity();
-            // A server that has sent a megabyte is believed sixteen; without a word it grows by doubling.
+            // A server that has sent so much is believed sixteen megabytes; without a word it grows by
+            // doubling.
             let most = usize::try_from(announced).unwrap_or(usize::MAX);
             let most = most.min(CREDIT * (TRUSTED + 1_000)).max(20_000_000);
             assert!(held <= most, "{announced}: {held}");
