@@ -80,7 +80,7 @@ impl Connection {
         self.streams.end(done.number, done.goes_on);
         match done.finish {
             Finish::Plain => {}
-            Finish::Answered => self.with.vitals.answered.set(true),
+            Finish::Answered => self.on_answer(),
             Finish::TimedOut => self.on_stream_timeout(ctx),
             Finish::Reset(code) => {
                 self.with.tally.reset(code);

@@ -111,6 +111,15 @@ impl Connection {
         }
     }
 
+    /// A stream got an answer. Over HTTP/1.1 it has moved the session on itself, and no turn of the driver
+    /// has told of life.
+    pub(super) fn on_answer(&mut self) {
+        self.with.vitals.answered.set(true);
+        if !self.watch.has_pings {
+            self.with.vitals.heard.set(Some(now()));
+        }
+    }
+
     /// A stream got no answer in time: perhaps no other will.
     pub(super) fn on_stream_timeout(&mut self, ctx: &mut Context<Self>) {
         if !self.watch.has_pings {
