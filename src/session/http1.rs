@@ -4,6 +4,7 @@ mod bell;
 mod exchange;
 mod fault;
 mod head;
+mod heads;
 mod interim;
 mod tap;
 mod upload;
@@ -16,6 +17,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
+use http::HeaderMap;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 
@@ -32,9 +35,10 @@ use crate::request::Request;
 use crate::session::fields::waits_for_word;
 use crate::session::http1::bell::Bell;
 use crate::session::http1::fault::{broken, cause, disconnected_by, unsent};
-use crate::session::http1::head::head_of;
+use crate::session::http1::head::{fields_of, head_of};
+use crate::session::http1::heads::Heads;
 use crate::session::http1::interim::Interims;
-use crate::session::http1::tap::{Heads, Tap};
+use crate::session::http1::tap::Tap;
 use crate::session::http1::upload::Upload;
 use crate::session::known::{Known, disconnected};
 use crate::session::{self, Opened, Step};
@@ -67,6 +71,8 @@ pub(crate) struct Driver {
 struct Shared {
     known: Rc<Known>,
     heads: Rc<RefCell<Heads>>,
+    /// Fields of one head.
+    max_fields: usize,
     /// Whether someone wants to hear of every interim response.
     tells_interims: bool,
     /// If requests are for a proxy to forward.
@@ -95,12 +101,11 @@ pub(super) async fn open(
     let heads = Rc::new(RefCell::new(Heads::new(
         max_head,
         config.heads.max_informational,
+        config.heads.max_fields,
     )));
     let io = Tap::new(LastWord::new(io), Rc::clone(&heads));
     let mut builder = Builder::new();
-    builder
-        .max_headers(config.heads.max_fields)
-        .max_buf_size(max_head.max(LEAST_BUFFER));
+    builder.max_buf_size(max_head.max(LEAST_BUFFER));
     let (sender, hyper) = builder
         .handshake(TokioIo::new(io))
         .await
@@ -109,6 +114,7 @@ pub(super) async fn open(
     let shared = Rc::new(Shared {
         known: Rc::clone(&known),
         heads,
+        max_fields: config.heads.max_fields,
         tells_interims: config.events.handler().is_some(),
         forwarded,
         requests: Cell::new(0),
@@ -161,6 +167,11 @@ impl Shared {
             // For how long, it is not for an exchange to watch.
             self.bell.call_driver();
         }
+    }
+
+    /// The fields of a head of which hyper has not been shown all.
+    fn fields_of(&self, raw: &Bytes) -> Result<HeaderMap, Error> {
+        fields_of(raw, self.max_fields)
     }
 
     fn is_over(&self) -> bool {

@@ -32,6 +32,8 @@ pub(crate) struct Exchange {
     method: Method,
     upload: Upload,
     interims: Interims,
+    /// Of them.
+    told: usize,
     incoming: Way,
     framing: Framing,
     /// Body bytes so far.
@@ -69,6 +71,7 @@ impl Exchange {
             method,
             upload,
             interims,
+            told: 0,
             incoming: Way::Head(Box::pin(sending)),
             framing: Framing::Nothing,
             got: 0,
@@ -112,6 +115,10 @@ impl Exchange {
             }
         }
         if let Some((status, headers)) = self.interims.next(cx) {
+            self.told += 1;
+            let raw = self.shared.heads.borrow_mut().take_interim(self.told);
+            let headers = raw.map_or(Ok(headers), |raw| self.shared.fields_of(&raw));
+            let headers = headers.map_err(|e| self.failed(e))?;
             return Poll::Ready(Ok(Coming::Interim(status, headers)));
         }
         let response = match std::mem::replace(&mut self.incoming, Way::Over) {
@@ -125,7 +132,12 @@ impl Exchange {
             }
         };
         let response = response.map_err(|e| self.failed_at_head(&e))?;
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
+        let whole = self.shared.heads.borrow_mut().take();
+        if whole.is_thinned {
+            let fields = self.shared.fields_of(&whole.raw);
+            head.headers = fields.map_err(|e| self.failed(e))?;
+        }
         if self.shared.forwarded.is_some()
             && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
         {
@@ -146,7 +158,7 @@ impl Exchange {
                 Version::HTTP_10 => Protocol::Http10,
                 _ => Protocol::Http11,
             },
-            raw: Some(self.shared.heads.borrow_mut().take()),
+            raw: Some(whole.raw),
         })))
     }
 
