@@ -71,8 +71,9 @@ impl Connection {
         if self.streams.len() == 1 {
             self.pool = self.with.owner.upgrade();
             self.at_work = Some(self.with.bytes.spares().at_work());
-            self.watch.first_stream(now);
-            self.arm(ctx);
+            if self.watch.first_stream(now) {
+                self.arm(ctx);
+            }
         }
     }
 

@@ -59,11 +59,13 @@ impl Watch {
         self.since = now;
     }
 
-    pub(super) fn first_stream(&mut self, now: Instant) {
+    /// Whether from now on silence means something.
+    pub(super) fn first_stream(&mut self, now: Instant) -> bool {
         // A suspicion is cleared by the server only, not by a beginning of ours.
         if !self.health.is_suspect() {
             self.since = now;
         }
+        self.has_pings
     }
 
     /// The server accepts no more streams; what it has accepted is to make progress. `false`: this

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 
@@ -77,6 +77,8 @@ struct Shared {
     tells_interims: bool,
     /// If requests are for a proxy to forward.
     forwarded: Option<Forwarded>,
+    /// What the latest request was sent to.
+    host: Cell<Option<HeaderValue>>,
     /// Requests so far.
     requests: Cell<u32>,
     /// Whether an exchange has begun and is not dropped yet.
@@ -117,6 +119,7 @@ pub(super) async fn open(
         max_fields: config.heads.max_fields,
         tells_interims: config.events.handler().is_some(),
         forwarded,
+        host: Cell::default(),
         requests: Cell::new(0),
         is_busy: Cell::new(false),
         is_abandoned: Cell::new(false),
@@ -236,7 +239,7 @@ impl Session {
             target,
             forwarded,
             upload.clone(),
-            self.shared.known.decodes,
+            (self.shared.known.decodes, &self.shared.host),
         )?;
         let is_awaited = waits_for_word(request) || request.listener().handler().is_some();
         let interims = match is_awaited || self.shared.tells_interims {

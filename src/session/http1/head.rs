@@ -1,7 +1,10 @@
 //! Heads of requests and responses in HTTP/1.1.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
 use http::{Method, Uri, Version, response};
 
 use crate::error::{Error, Part};
@@ -29,13 +32,13 @@ pub(super) fn head_of(
     target: &Target,
     forwarded: Option<&Forwarded>,
     upload: Upload,
-    decodes: bool,
+    (decodes, known): (bool, &Cell<Option<HeaderValue>>),
 ) -> Result<http::Request<Upload>, Error> {
     let uri = target.uri();
     let given = request.header_map();
     let host = match (given.get(header::HOST), uri.authority()) {
         (Some(host), _) => Some(host.clone()),
-        (None, Some(authority)) => HeaderValue::from_str(authority.as_str()).ok(),
+        (None, Some(authority)) => host_of(authority, known),
         (None, None) => None,
     };
     let host = host.ok_or_else(|| Error::bad(Part::Host, "it cannot be sent"))?;
@@ -58,6 +61,17 @@ pub(super) fn head_of(
     };
     *head.headers_mut() = headers;
     Ok(head)
+}
+
+/// `Host` for an authority; `known` is the one before, which is the same for most of a session.
+fn host_of(authority: &Authority, known: &Cell<Option<HeaderValue>>) -> Option<HeaderValue> {
+    let is_same = |host: &HeaderValue| host.as_bytes() == authority.as_str().as_bytes();
+    let host = match known.take().filter(is_same) {
+        Some(host) => host,
+        None => HeaderValue::from_str(authority.as_str()).ok()?,
+    };
+    known.set(Some(host.clone()));
+    Some(host)
 }
 
 /// How the body of a response is framed, where that is beyond doubt. What hyper would let pass, one
@@ -144,7 +158,15 @@ mod tests {
     fn the_target_is_a_path_unless_a_proxy_is_to_read_it() {
         let request = Request::get("http://a.test:81/b?c").header("x", "y");
         let target = request.check().expect("a URL");
-        let head = head_of(&request, target, None, Upload::new(&request), false).expect("a head");
+        let known = Cell::default();
+        let head = head_of(
+            &request,
+            target,
+            None,
+            Upload::new(&request),
+            (false, &known),
+        )
+        .expect("a head");
         assert_eq!(head.uri(), "/b?c");
         let fields: Vec<_> = head
             .headers()
@@ -160,11 +182,15 @@ mod tests {
             target,
             Some(&forwarded),
             Upload::new(&request),
-            false,
+            (false, &known),
         )
         .expect("a head");
         assert_eq!(head.uri(), "http://a.test:81/b?c");
         assert_eq!(head.headers()["host"], "a.test:81");
+        let other = Request::get("http://b.test/");
+        let target = other.check().expect("a URL");
+        let head = head_of(&other, target, None, Upload::new(&other), (false, &known));
+        assert_eq!(head.expect("a head").headers()["host"], "b.test");
     }
 
     fn judged(method: Method, status: u16, fields: &[(&str, &str)]) -> Option<Framing> {
