@@ -13,6 +13,7 @@
 //! | `Pushed` | Stream → Pool | what the server promises is on its way, here, or lost |
 //! | `Granted` | ledger of sockets → Pool | the place you waited for |
 //! | `Displace` | ledger of sockets → Pool | this connection is to make room for another origin |
+//! | `TellIdle` | ledger of sockets → Pool | places have become few: who is idle? |
 //! | `Close` | Shard → Pool → Connection → Stream | take nothing new, finish, say GOAWAY, close |
 //! | [`TakeSnapshot`] | a caller → Agent | show what is inside |
 //! | `Inspect` | Agent, Engine → Pool | the same for one arbiter |
@@ -232,6 +233,11 @@ pub(crate) struct Displace {
     pub(crate) connection: u64,
     pub(crate) how: How,
 }
+
+/// Places have become few: the ledger of sockets is to know of every idle connection.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct TellIdle;
 
 /// How a connection is to make room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

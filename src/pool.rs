@@ -6,6 +6,7 @@
 mod agenda;
 mod dial;
 mod events;
+mod idle;
 mod inspect;
 mod ledger;
 mod pushes;
@@ -39,6 +40,7 @@ use crate::origin::Origin;
 use crate::policy::admission::{Admit, Facts, admit};
 use crate::policy::memory::Memory;
 use crate::pool::agenda::Agenda;
+use crate::pool::idle::Untold;
 use crate::pool::ledger::Reach;
 use crate::pool::pushes::Pushes;
 use crate::pool::record::Record;
@@ -58,6 +60,7 @@ pub(crate) struct Pool {
     /// Fetches waiting, over all sites.
     pending: usize,
     pushes: Pushes,
+    untold: Untold,
     agenda: Agenda,
     /// When the queues are next looked through.
     sweep: Option<(Instant, SpawnHandle)>,
@@ -89,6 +92,7 @@ impl Pool {
             tray,
             sites: HashMap::default(),
             connections: HashMap::default(),
+            untold: Untold::default(),
             agenda: Agenda::default(),
             pending: 0,
             sweep: None,
@@ -135,7 +139,8 @@ impl Actor for Pool {
         let this = ctx.address().downgrade();
         let reach = Reach {
             granted: this.clone().recipient(),
-            displace: this.recipient(),
+            displace: this.clone().recipient(),
+            tell: this.recipient(),
         };
         self.with.ledger.seat(self.with.shard, reach);
     }

@@ -261,6 +261,15 @@ impl Exchange {
         }
     }
 
+    /// For when nothing of the response is wanted just now: what else there is to do goes on.
+    pub(crate) fn keep_going(&mut self, cx: &mut Context<'_>) {
+        match self {
+            Self::Http1(exchange) => exchange.keep_going(cx),
+            // Its driver sees to that.
+            Self::Http2(_) => {}
+        }
+    }
+
     /// Lets the server send as many bytes again.
     pub(crate) fn release(&mut self, bytes: usize) {
         match self {

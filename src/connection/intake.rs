@@ -75,8 +75,9 @@ impl Connection {
             self.pool = self.with.owner.upgrade();
             let spares = self.with.bytes.spares();
             self.at_work.get_or_insert_with(|| spares.at_work());
-            self.watch.first_stream(now);
-            self.arm(ctx);
+            if self.watch.first_stream(now) {
+                self.arm(ctx);
+            }
         }
     }
 
@@ -84,7 +85,7 @@ impl Connection {
         self.streams.end(done.number, done.goes_on);
         match done.finish {
             Finish::Plain => {}
-            Finish::Answered => self.with.vitals.answered.set(true),
+            Finish::Answered => self.on_answer(),
             Finish::TimedOut => self.on_stream_timeout(ctx),
             Finish::Reset(code) => {
                 self.with.tally.reset(code);

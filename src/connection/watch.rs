@@ -59,11 +59,13 @@ impl Watch {
         self.since = now;
     }
 
-    pub(super) fn first_stream(&mut self, now: Instant) {
+    /// Whether from now on silence means something.
+    pub(super) fn first_stream(&mut self, now: Instant) -> bool {
         // A suspicion is cleared by the server only, not by a beginning of ours.
         if !self.health.is_suspect() {
             self.since = now;
         }
+        self.has_pings
     }
 
     /// The server accepts no more streams; what it has accepted is to make progress. `false`: this
@@ -108,6 +110,15 @@ impl Connection {
         }
         if self.with.vitals.blocked.get().is_some() {
             self.arm(ctx);
+        }
+    }
+
+    /// A stream got an answer. Over HTTP/1.1 it has moved the session on itself, and no turn of the driver
+    /// has told of life.
+    pub(super) fn on_answer(&mut self) {
+        self.with.vitals.answered.set(true);
+        if !self.watch.has_pings {
+            self.with.vitals.heard.set(Some(now()));
         }
     }
 

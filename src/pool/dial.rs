@@ -44,6 +44,8 @@ impl Pool {
         if has_some {
             return self.dial_further(origin, now, ctx);
         }
+        // Who is idle goes before who is at work.
+        self.tell_idle();
         match self.with.ledger.acquire(self.with.shard, origin) {
             Some(permit) => self.open(origin, permit, ctx),
             None => {
@@ -137,6 +139,7 @@ impl Pool {
         self.connections.insert(serial, held);
         let site = self.sites.entry(origin.clone()).or_default();
         site.is_wished = false;
+        site.was_settled = false;
         // Most have one connection for as long as they are known.
         site.seats.reserve_exact(1);
         site.seats.push(Seat {
@@ -154,6 +157,8 @@ impl Pool {
             is_paced,
             retires: None,
             idle_since: None,
+            is_offered: false,
+            is_untold: false,
             is_looked_after: false,
             turn: None,
         });

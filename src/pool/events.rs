@@ -65,7 +65,8 @@ impl Pool {
             return;
         };
         site.on_wire = site.on_wire.saturating_sub(over);
-        if let Some(seat) = site.seat(id.serial) {
+        let place = site.place(id.serial);
+        if let Some(seat) = place.and_then(|place| site.seats.get_mut(place)) {
             seat.slots.free(over);
             if seat.is_paced {
                 let record = self.memory.entry(&id.origin);
@@ -74,7 +75,16 @@ impl Pool {
                 seat.is_paced = ceiling < self.with.config.max_streams_per_connection;
             }
         }
-        self.serve(&id.origin, ctx);
+        if let Some(place) = place {
+            site.note_free(place);
+        }
+        match place {
+            Some(place) if site.is_calm() => {
+                site.saturated_since = None;
+                self.offer_one(&id.origin, place, ctx);
+            }
+            _ => self.serve(&id.origin, ctx),
+        }
     }
 
     fn on_suspicion(&mut self, id: &ConnectionId, is_suspect: bool, ctx: &mut Context<Self>) {

@@ -3,11 +3,12 @@
 //! [`Cap`] decides; this gives its verdicts to the Pools, across threads.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::WeakRecipient;
 
-use crate::message::{Displace, Granted, How, Permit};
+use crate::message::{Displace, Granted, How, Permit, TellIdle};
 use crate::origin::Origin;
 use crate::policy::cap::{Acquire, Cap, Room};
 use crate::policy::eviction::{Entry, Eviction};
@@ -19,6 +20,8 @@ pub(crate) type Shard = usize;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     books: Mutex<Books>,
+    /// Whether places are few, as it was when the books were closed last.
+    is_tight: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -42,6 +45,7 @@ struct Wish {
 pub(crate) struct Reach {
     pub(crate) granted: WeakRecipient<Granted>,
     pub(crate) displace: WeakRecipient<Displace>,
+    pub(crate) tell: WeakRecipient<TellIdle>,
 }
 
 impl Ledger {
@@ -53,6 +57,7 @@ impl Ledger {
                 owners: HashMap::new(),
                 pools: HashMap::new(),
             }),
+            is_tight: AtomicBool::new(false),
         }
     }
 
@@ -61,11 +66,33 @@ impl Ledger {
         self.books().pools.insert(shard, reach);
     }
 
+    /// Whether places are few: then it is to hear at once of each connection that is idle. Otherwise that
+    /// can wait until somebody wants a place.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.is_tight.load(Ordering::Relaxed)
+    }
+
+    /// After each opening and end of a socket. Where places have just become few, what was left untold
+    /// until now is to be told.
+    fn note(&self, books: &Books) {
+        let is_tight = books.cap.is_tight();
+        if self.is_tight.swap(is_tight, Ordering::Relaxed) || !is_tight {
+            return;
+        }
+        let pools = books
+            .pools
+            .values()
+            .filter_map(|reach| reach.tell.upgrade());
+        pools.for_each(|pool| pool.do_send(TellIdle));
+    }
+
     /// A place for one more socket, now or later by [`Granted`].
     pub(crate) fn acquire(self: &Arc<Self>, shard: Shard, origin: &Origin) -> Option<Permit> {
         let origin = origin.clone();
         let mut books = self.books();
-        match books.cap.acquire(Wish { shard, origin }) {
+        let acquired = books.cap.acquire(Wish { shard, origin });
+        self.note(&books);
+        match acquired {
             Acquire::Granted(serial) => {
                 books.owners.insert(serial, shard);
                 drop(books);
@@ -82,6 +109,7 @@ impl Ledger {
     pub(crate) fn spare(self: &Arc<Self>, shard: Shard) -> Option<Permit> {
         let mut books = self.books();
         let serial = books.cap.spare()?;
+        self.note(&books);
         books.owners.insert(serial, shard);
         drop(books);
         Some(self.permit(serial))
@@ -138,7 +166,9 @@ impl Ledger {
         loop {
             let mut books = self.books();
             books.owners.remove(&serial);
-            let Some((Wish { shard, origin }, next)) = books.cap.closed(serial) else {
+            let next = books.cap.closed(serial);
+            self.note(&books);
+            let Some((Wish { shard, origin }, next)) = next else {
                 return;
             };
             books.owners.insert(next, shard);

@@ -32,8 +32,12 @@ pub(crate) struct Seat {
     pub(crate) is_paced: bool,
     /// It goes when another has taken its place, or when it is idle.
     pub(crate) retires: Option<Reason>,
-    /// Since when the ledger counts it among the idle.
+    /// Since when no stream has been open on it.
     pub(crate) idle_since: Option<Instant>,
+    /// Whether the ledger counts it among the idle.
+    pub(crate) is_offered: bool,
+    /// Whether it is among those that the ledger is to be told of.
+    pub(crate) is_untold: bool,
     /// Whether the agenda has an errand to look whether it has been idle for too long.
     pub(crate) is_looked_after: bool,
     /// Fetches until others have their turn.
@@ -74,6 +78,11 @@ impl Seat {
     pub(crate) fn is_multiplexed(&self) -> bool {
         let protocol = self.vitals.protocol.get();
         protocol.is_some_and(Protocol::is_multiplexed)
+    }
+
+    /// Whether it takes one fetch at a time, has none, and is to go on.
+    pub(crate) fn is_free(&self) -> bool {
+        !self.is_multiplexed() && self.is_steady() && self.slots.is_idle()
     }
 
     pub(crate) fn has_room(&self) -> bool {

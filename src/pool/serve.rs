@@ -10,7 +10,6 @@ use crate::message::attempt::Attempt;
 use crate::origin::{Origin, Protocol};
 use crate::policy::spread::{Another, Facts, another};
 use crate::pool::Pool;
-use crate::pool::agenda::Errand;
 use crate::pool::record::Record;
 use crate::pool::site::{Given, Site};
 use crate::view::{Change, Reason};
@@ -56,6 +55,11 @@ impl Pool {
                 break;
             };
             self.give_head(origin, place, ctx);
+            // Whoever has taken a slot leaves nobody more idle than before.
+            if let Some(site) = self.sites.get_mut(origin).filter(|site| site.is_calm()) {
+                site.saturated_since = None;
+                return;
+            }
         }
         self.rest(origin, ctx);
     }
@@ -69,7 +73,7 @@ impl Pool {
         let serial = seat.serial();
         // Chosen for eviction in this very moment: the connection goes, the queue stays. Or it has
         // stopped, its `Closed` still on the way: fetches sent to it would come back as errors.
-        let is_chosen = seat.idle_since.is_some() && !self.with.ledger.busy(serial);
+        let is_chosen = std::mem::take(&mut seat.is_offered) && !self.with.ledger.busy(serial);
         if is_chosen || !seat.post.address.connected() {
             site.unseat(serial);
             return;
@@ -81,10 +85,12 @@ impl Pool {
         };
         self.pending -= 1;
         if attempt.is_cancelled() {
+            site.was_settled = false;
             return;
         }
         let now = now();
         if let Some(error) = attempt.watch().overdue(now) {
+            site.was_settled = false;
             return attempt.finish(Err(error));
         }
         let given = site.give(place, attempt, now);
@@ -102,7 +108,7 @@ impl Pool {
         let limit = self.with.config.per_origin_concurrency;
         match self.sites.get_mut(attempt.origin()) {
             // What has been tried before may have wishes of its own.
-            Some(site) if attempt.number() == 1 && site.is_free(limit) => {
+            Some(site) if attempt.number() == 1 && site.takes_at_once(limit) => {
                 let origin = attempt.origin().clone();
                 let given = site.give(0, attempt, now);
                 let is_settled = given.spent.is_none() && !given.is_turn_over && !given.retires;
@@ -203,8 +209,8 @@ impl Pool {
     /// What is not needed here, others may need.
     pub(super) fn rest(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
         let limit = |protocol| self.with.config.conn_limit_of(protocol);
-        let site = self.sites.get(origin);
-        if site.is_some_and(|site| site.is_settled(limit)) {
+        let site = self.sites.get_mut(origin);
+        if site.is_some_and(|site| site.settle(limit)) {
             return self.offer(origin, ctx);
         }
         self.let_go(origin);
@@ -260,34 +266,6 @@ impl Pool {
         go.extend(surplus.map(|seat| (seat.serial(), Reason::Surplus)));
         for (serial, reason) in go {
             self.leave(origin, serial, reason);
-        }
-    }
-
-    /// Lets the ledger have the connections of `origin` on which no stream is open.
-    fn offer(&mut self, origin: &Origin, ctx: &mut Context<Self>) {
-        let Some(site) = self.sites.get_mut(origin) else {
-            return;
-        };
-        let mut looked_after = Vec::new();
-        for seat in &mut site.seats {
-            if !seat.is_open || !seat.slots.is_idle() || seat.idle_since.is_some() {
-                continue;
-            }
-            let now = now();
-            seat.idle_since = Some(now);
-            self.with.ledger.idle(seat.entry);
-            let due = self
-                .with
-                .config
-                .idle_timeout
-                .and_then(|t| now.checked_add(t));
-            if let Some(due) = due.filter(|_| !seat.is_looked_after) {
-                seat.is_looked_after = true;
-                looked_after.push((due, seat.serial()));
-            }
-        }
-        for (due, serial) in looked_after {
-            self.note_for(serial, due, Errand::Idle(origin.clone(), serial), ctx);
         }
     }
 

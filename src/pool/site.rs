@@ -26,6 +26,11 @@ pub(crate) struct Site {
     pub(crate) going: usize,
     /// Since when someone has always been waiting for a stream.
     pub(crate) saturated_since: Option<Instant>,
+    /// Whether there were just the connections that there should be when that was asked last, and there
+    /// still are.
+    pub(crate) was_settled: bool,
+    /// Where connections sit that have come free, the last one last. It may have been used since.
+    freed: Vec<usize>,
     /// When the agenda will next see to it.
     pub(crate) errand: Option<Instant>,
 }
@@ -46,10 +51,25 @@ impl Site {
         self.seats.iter_mut().find(|seat| seat.serial() == serial)
     }
 
+    /// The connection at `place` has come free.
+    pub(crate) fn note_free(&mut self, place: usize) {
+        // The others are known to be of no use, or are as good.
+        if self.freed.len() >= self.seats.len() {
+            self.freed.clear();
+        }
+        self.freed.push(place);
+    }
+
+    /// Where it sits.
+    pub(crate) fn place(&self, serial: u64) -> Option<usize> {
+        self.seats.iter().position(|seat| seat.serial() == serial)
+    }
+
     /// Takes a connection out.
     pub(crate) fn unseat(&mut self, serial: u64) -> Option<Seat> {
-        let place = self.seats.iter().position(|seat| seat.serial() == serial)?;
+        let place = self.place(serial)?;
         self.going += 1;
+        self.was_settled = false;
         Some(self.seats.swap_remove(place))
     }
 
@@ -63,19 +83,20 @@ impl Site {
     }
 
     /// Whether a fetch without wishes of its own need not queue, but can go to the first connection.
-    pub(crate) fn is_free(&self, limit: Option<usize>) -> bool {
+    pub(crate) fn takes_at_once(&self, limit: Option<usize>) -> bool {
         let [only] = &self.seats[..] else {
             return false;
         };
-        // An idle one may be chosen for eviction in this very moment: the ledger is to be asked.
-        let is_at_work = only.idle_since.is_none() && only.post.address.connected();
-        let may_go = is_at_work && only.is_steady() && only.has_room();
+        // One that the ledger knows to be idle may be chosen for eviction in this very moment.
+        let is_ours = !only.is_offered && only.post.address.connected();
+        let may_go = is_ours && only.is_steady() && only.has_room();
         self.waiting.is_empty() && may_go && !self.is_full(limit)
     }
 
     /// Gives a fetch to a connection that has room.
     pub(crate) fn give(&mut self, place: usize, attempt: Attempt, now: Instant) -> Given {
         let seat = &mut self.seats[place];
+        seat.idle_since = None;
         match attempt.goes_alone() {
             true => seat.slots.take_all(),
             false => seat.slots.take(),
@@ -88,6 +109,7 @@ impl Site {
             *left
         });
         self.on_wire += 1;
+        self.was_settled &= seat.is_steady();
         seat.post.hatch.put(attempt);
         Given {
             serial: seat.serial(),
@@ -99,7 +121,11 @@ impl Site {
 
     /// Whether a fetch could go out at once, if nobody waited.
     pub(crate) fn has_room(&self, limit: Option<usize>) -> bool {
-        !self.is_full(limit) && self.seats.iter().any(Seat::has_room)
+        let has_room = || {
+            let freed = self.freed.last().and_then(|place| self.seats.get(*place));
+            freed.is_some_and(Seat::has_room) || self.seats.iter().any(Seat::has_room)
+        };
+        !self.is_full(limit) && has_room()
     }
 
     /// Whether as many of its fetches are on the wire as may be.
@@ -108,7 +134,7 @@ impl Site {
     }
 
     /// The connection for the head of the queue: of two at random, the one with fewer streams.
-    pub(crate) fn pick(&self, draw: impl FnOnce() -> u64) -> Option<usize> {
+    pub(crate) fn pick(&mut self, draw: impl FnOnce() -> u64) -> Option<usize> {
         let head = self.waiting.front()?;
         let (shuns, alone) = (head.shuns(), head.goes_alone());
         let suits = |seat: &Seat| {
@@ -116,6 +142,13 @@ impl Site {
         };
         if let [only] = &self.seats[..] {
             return suits(only).then_some(0);
+        }
+        // None has fewer than none: where each has one at a time there is nothing to choose.
+        while let Some(place) = self.freed.pop() {
+            let freed = self.seats.get(place);
+            if freed.is_some_and(|seat| seat.is_free() && suits(seat)) {
+                return Some(place);
+            }
         }
         // Those that will go are used while there are no others.
         let fit = |steady| {
@@ -141,14 +174,15 @@ impl Site {
         self.seats.iter().filter(|seat| seat.is_steady()).count()
     }
 
-    /// Whether there are just the connections that there should be. Asked for each fetch.
-    pub(crate) fn is_settled(&self, limit: impl FnOnce(Option<Protocol>) -> usize) -> bool {
+    /// Whether there are just the connections that there should be.
+    pub(crate) fn settle(&mut self, limit: impl FnOnce(Option<Protocol>) -> usize) -> bool {
         let first = self.seats.first();
         let protocol = first.and_then(|seat| seat.vitals.protocol.get());
-        !self.is_wished
+        self.was_settled = !self.is_wished
             && first.is_some()
             && self.seats.len() <= limit(protocol)
-            && self.seats.iter().all(Seat::is_steady)
+            && self.seats.iter().all(Seat::is_steady);
+        self.was_settled
     }
 
     /// Connections that are coming.

@@ -40,9 +40,8 @@ pub(super) fn announce(
     }
     let decodes = request.overrides().decodes.unwrap_or(decodes);
     // A part of an encoded body is of no use.
-    let is_asked =
-        headers.contains_key(header::ACCEPT_ENCODING) || headers.contains_key(header::RANGE);
-    if decodes && !is_asked {
+    let asked = [header::ACCEPT_ENCODING, header::RANGE];
+    if decodes && !asked.iter().any(|name| headers.contains_key(name)) {
         let known = HeaderValue::from_static(ACCEPT_ENCODING);
         headers.insert(header::ACCEPT_ENCODING, known);
     }

@@ -1,8 +1,10 @@
 //! HTTP/1.1 sessions, by hyper: one exchange at a time.
 
+mod bell;
 mod exchange;
 mod fault;
 mod head;
+mod heads;
 mod interim;
 mod tap;
 mod upload;
@@ -12,8 +14,11 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 
@@ -28,10 +33,12 @@ use crate::net::linger::Linger;
 use crate::origin::Target;
 use crate::request::Request;
 use crate::session::fields::waits_for_word;
+use crate::session::http1::bell::Bell;
 use crate::session::http1::fault::{broken, cause, disconnected_by, unsent};
-use crate::session::http1::head::head_of;
+use crate::session::http1::head::{fields_of, head_of};
+use crate::session::http1::heads::Heads;
 use crate::session::http1::interim::Interims;
-use crate::session::http1::tap::{Heads, Tap};
+use crate::session::http1::tap::Tap;
 use crate::session::http1::upload::Upload;
 use crate::session::known::{Known, disconnected};
 use crate::session::{self, Opened, Step};
@@ -50,10 +57,9 @@ pub(crate) struct Session {
     shared: Rc<Shared>,
 }
 
-/// Moves the bytes of a session.
+/// Moves the bytes of a session while no exchange is open: one that is does so itself, where its answer
+/// is awaited, for to wake somebody else for each step costs more than the step.
 pub(crate) struct Driver {
-    /// Until it is over.
-    hyper: Option<Connection<Pipe, Upload>>,
     /// Until the session is let go of.
     sender: Option<Sender>,
     shared: Rc<Shared>,
@@ -65,18 +71,25 @@ pub(crate) struct Driver {
 struct Shared {
     known: Rc<Known>,
     heads: Rc<RefCell<Heads>>,
+    /// Fields of one head.
+    max_fields: usize,
     /// Whether someone wants to hear of every interim response.
     tells_interims: bool,
     /// If requests are for a proxy to forward.
     forwarded: Option<Forwarded>,
+    /// What the latest request was sent to.
+    host: Cell<Option<HeaderValue>>,
     /// Requests so far.
     requests: Cell<u32>,
     /// Whether an exchange has begun and is not dropped yet.
     is_busy: Cell<bool>,
     /// Whether one was dropped before its end, or failed.
     is_abandoned: Cell<bool>,
-    /// The driver's.
-    waker: RefCell<Option<Waker>>,
+    /// Until it is over. It goes with the driver, whoever polls it.
+    hyper: RefCell<Option<Connection<Pipe, Upload>>>,
+    bell: Arc<Bell>,
+    /// The bell's.
+    waker: Waker,
 }
 
 /// Starts a session.
@@ -90,29 +103,32 @@ pub(super) async fn open(
     let heads = Rc::new(RefCell::new(Heads::new(
         max_head,
         config.heads.max_informational,
+        config.heads.max_fields,
     )));
     let io = Tap::new(LastWord::new(io), Rc::clone(&heads));
     let mut builder = Builder::new();
-    builder
-        .max_headers(config.heads.max_fields)
-        .max_buf_size(max_head.max(LEAST_BUFFER));
+    builder.max_buf_size(max_head.max(LEAST_BUFFER));
     let (sender, hyper) = builder
         .handshake(TokioIo::new(io))
         .await
         .map_err(|e| broken(&e))?;
+    let bell = Arc::new(Bell::default());
     let shared = Rc::new(Shared {
         known: Rc::clone(&known),
         heads,
+        max_fields: config.heads.max_fields,
         tells_interims: config.events.handler().is_some(),
         forwarded,
+        host: Cell::default(),
         requests: Cell::new(0),
         is_busy: Cell::new(false),
         is_abandoned: Cell::new(false),
-        waker: RefCell::new(None),
+        hyper: RefCell::new(Some(hyper)),
+        waker: Waker::from(Arc::clone(&bell)),
+        bell,
     });
     let sender = Rc::new(RefCell::new(sender));
     let driver = Driver {
-        hyper: Some(hyper),
         sender: Some(Rc::clone(&sender)),
         shared: Rc::clone(&shared),
         is_draining: false,
@@ -131,6 +147,66 @@ impl Shared {
         let is_fresh = self.requests.get() == 0;
         let sender = sender.borrow();
         !self.is_abandoned.get() && !sender.is_closed() && (is_fresh || sender.is_ready())
+    }
+
+    /// Moves bytes until there are none to move; the bell rings when there may be some again.
+    fn turn(&self) {
+        let mut hyper = self.hyper.borrow_mut();
+        let Some(running) = &mut *hyper else { return };
+        let polled = Pin::new(running).poll(&mut Context::from_waker(&self.waker));
+        if let Poll::Ready(result) = polled {
+            // A request that it has not begun with is let go of, and thereby told.
+            *hyper = None;
+            drop(hyper);
+            self.settle(result);
+        }
+    }
+
+    /// The same for an exchange, which is woken in place of the driver.
+    fn go_on(&self, cx: &Context<'_>) {
+        self.bell.heed(cx.waker());
+        self.turn();
+        if self.known.vitals.blocked.get().is_some() {
+            // For how long, it is not for an exchange to watch.
+            self.bell.call_driver();
+        }
+    }
+
+    /// The fields of a head of which hyper has not been shown all.
+    fn fields_of(&self, raw: &Bytes) -> Result<HeaderMap, Error> {
+        fields_of(raw, self.max_fields)
+    }
+
+    fn is_over(&self) -> bool {
+        self.hyper.borrow().is_none()
+    }
+
+    fn cut_off(&self) {
+        let hyper = self.hyper.borrow_mut().take();
+        drop(hyper);
+    }
+
+    /// hyper has come to an end, for a reason that no exchange was told.
+    fn settle(&self, result: hyper::Result<()>) {
+        let Err(error) = result else { return };
+        let known = &self.known;
+        if let Some(refusal) = self.heads.borrow().refusal() {
+            known.part(Reason::Broken);
+            return known.doom(refusal.clone());
+        }
+        match cause(&error) {
+            _ if self.heads.borrow().fault().is_some() => known.part(Reason::Fault),
+            Some(source) => {
+                known.part(Reason::Broken);
+                known.doom(disconnected_by(source, true));
+            }
+            // What came was not asked for.
+            None if !error.is_incomplete_message() && !error.is_closed() => {
+                known.part(Reason::Fault);
+                known.doom(broken(&error));
+            }
+            None => {}
+        }
     }
 
     /// The session ends of the server's own accord, as far as is known.
@@ -163,7 +239,7 @@ impl Session {
             target,
             forwarded,
             upload.clone(),
-            self.shared.known.decodes,
+            (self.shared.known.decodes, &self.shared.host),
         )?;
         let is_awaited = waits_for_word(request) || request.listener().handler().is_some();
         let interims = match is_awaited || self.shared.tells_interims {
@@ -177,9 +253,12 @@ impl Session {
         shared.heads.borrow_mut().expect();
         shared.is_busy.set(true);
         shared.requests.set(shared.requests.get().saturating_add(1));
+        // The exchange is polled anyway.
+        shared.bell.hush();
         let sending = self.sender.borrow_mut().send_request(head);
         let method = request.method().clone();
-        Ok(Exchange::new(shared, method, upload, interims, sending))
+        let session = (Rc::clone(&self.sender), shared);
+        Ok(Exchange::new(session, method, upload, interims, sending))
     }
 }
 
@@ -193,58 +272,39 @@ impl Driver {
     /// Moves bytes until there is something to tell. The end is not told before an exchange that is
     /// open has been dropped, so that its answer is heard of first.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        *self.shared.waker.borrow_mut() = Some(cx.waker().clone());
-        if self.shared.is_abandoned.get() {
-            // At once and without a word: dropped with this driver, the socket is closed.
-            self.hyper = None;
+        let shared = &self.shared;
+        shared.bell.attend(cx.waker());
+        if shared.is_abandoned.get() {
+            // At once and without a word: dropped, the socket is closed.
+            shared.cut_off();
         }
-        if let Some(hyper) = &mut self.hyper
-            && let Poll::Ready(result) = Pin::new(hyper).poll(cx)
-        {
-            // A request that it has not begun with is let go of, and thereby told.
-            self.hyper = None;
-            self.settle(result);
-        }
-        if self.shared.is_busy.get() {
+        if shared.is_busy.get() {
             return Poll::Pending;
         }
-        let can_go_on = |sender: &Sender| self.shared.can_go_on(sender);
-        let is_useless = self.hyper.is_none() || !self.sender.as_ref().is_some_and(can_go_on);
+        shared.turn();
+        let can_go_on = |sender: &Sender| shared.can_go_on(sender);
+        let is_over = shared.is_over();
+        let is_useless = is_over || !self.sender.as_ref().is_some_and(can_go_on);
         if is_useless && !self.is_draining {
             self.is_draining = true;
-            self.shared.part();
+            shared.part();
             return Poll::Ready(Step::Draining);
         }
-        if self.hyper.is_some() {
+        if !is_over {
             return Poll::Pending;
         }
-        self.shared.part();
+        shared.part();
         let closed = "the server closed it";
         let fate = disconnected(io::ErrorKind::ConnectionAborted, closed);
-        self.shared.known.doom(fate);
+        shared.known.doom(fate);
         Poll::Ready(Step::Ended)
     }
+}
 
-    /// hyper has come to an end, for a reason that no exchange was told.
-    fn settle(&self, result: hyper::Result<()>) {
-        let Err(error) = result else { return };
-        let known = &self.shared.known;
-        if let Some(refusal) = self.shared.heads.borrow().refusal() {
-            known.part(Reason::Broken);
-            return known.doom(refusal.clone());
-        }
-        match cause(&error) {
-            _ if self.shared.heads.borrow().fault().is_some() => known.part(Reason::Fault),
-            Some(source) => {
-                known.part(Reason::Broken);
-                known.doom(disconnected_by(source, true));
-            }
-            // What came was not asked for.
-            None if !error.is_incomplete_message() && !error.is_closed() => {
-                known.part(Reason::Fault);
-                known.doom(broken(&error));
-            }
-            None => {}
-        }
+impl Drop for Driver {
+    /// The socket goes with it. An exchange that is open is to hear of that.
+    fn drop(&mut self) {
+        self.shared.cut_off();
+        self.shared.waker.wake_by_ref();
     }
 }

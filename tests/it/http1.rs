@@ -4,6 +4,7 @@ mod downgrade;
 mod ends;
 mod faults;
 mod faulty;
+mod heads;
 mod lifetimes;
 mod plain;
 mod spread;

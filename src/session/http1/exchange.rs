@@ -5,21 +5,21 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version};
-use http_body::Body;
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
 use crate::error::Error;
 use crate::message::vitals::bump;
 use crate::origin::Protocol;
-use crate::session::http1::Shared;
 use crate::session::http1::fault::{broken, cause, disconnected_by, unsent};
 use crate::session::http1::head::{Framing, framing};
 use crate::session::http1::interim::Interims;
 use crate::session::http1::upload::Upload;
+use crate::session::http1::{Sender, Shared};
 use crate::session::known::disconnected;
 use crate::session::{Coming, Head, Uploaded, Waits};
 use crate::view::Reason;
@@ -27,15 +27,20 @@ use crate::view::Reason;
 /// One request and its response.
 pub(crate) struct Exchange {
     number: u32,
+    sender: Sender,
     shared: Rc<Shared>,
     method: Method,
     upload: Upload,
     interims: Interims,
+    /// Of them.
+    told: usize,
     incoming: Way,
     framing: Framing,
     /// Body bytes so far.
     got: u64,
     trailers: Option<HeaderMap>,
+    /// Whether the session may have something to do that it has not been polled for.
+    is_due: bool,
 }
 
 /// A response's head on its way.
@@ -53,7 +58,7 @@ enum Way {
 impl Exchange {
     /// The request has been handed to hyper as `sending`.
     pub(super) fn new(
-        shared: Rc<Shared>,
+        (sender, shared): (Sender, Rc<Shared>),
         method: Method,
         upload: Upload,
         interims: Interims,
@@ -61,14 +66,17 @@ impl Exchange {
     ) -> Self {
         Self {
             number: shared.requests.get(),
+            sender,
             shared,
             method,
             upload,
             interims,
+            told: 0,
             incoming: Way::Head(Box::pin(sending)),
             framing: Framing::Nothing,
             got: 0,
             trailers: None,
+            is_due: false,
         }
     }
 
@@ -98,12 +106,19 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Coming, Error>> {
         if let Way::Head(sending) = &mut self.incoming {
-            let polled = sending.as_mut().poll(cx);
+            self.shared.go_on(cx);
+            let polled = sending
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
             if let Poll::Ready(answer) = polled {
                 self.incoming = Way::Answer(answer);
             }
         }
         if let Some((status, headers)) = self.interims.next(cx) {
+            self.told += 1;
+            let raw = self.shared.heads.borrow_mut().take_interim(self.told);
+            let headers = raw.map_or(Ok(headers), |raw| self.shared.fields_of(&raw));
+            let headers = headers.map_err(|e| self.failed(e))?;
             return Poll::Ready(Ok(Coming::Interim(status, headers)));
         }
         let response = match std::mem::replace(&mut self.incoming, Way::Over) {
@@ -117,7 +132,12 @@ impl Exchange {
             }
         };
         let response = response.map_err(|e| self.failed_at_head(&e))?;
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
+        let whole = self.shared.heads.borrow_mut().take();
+        if whole.is_thinned {
+            let fields = self.shared.fields_of(&whole.raw);
+            head.headers = fields.map_err(|e| self.failed(e))?;
+        }
         if self.shared.forwarded.is_some()
             && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
         {
@@ -138,7 +158,7 @@ impl Exchange {
                 Version::HTTP_10 => Protocol::Http10,
                 _ => Protocol::Http11,
             },
-            raw: Some(self.shared.heads.borrow_mut().take()),
+            raw: Some(whole.raw),
         })))
     }
 
@@ -147,10 +167,7 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
-            let Way::Body(body) = &mut self.incoming else {
-                return Poll::Ready(Ok(None));
-            };
-            let Some(frame) = ready!(Pin::new(body).poll_frame(cx)) else {
+            let Some(frame) = ready!(self.poll_frame(cx)) else {
                 return Poll::Ready(self.end().map(|()| None));
             };
             let frame = frame.map_err(|e| self.failed_at_body(&e))?;
@@ -162,6 +179,30 @@ impl Exchange {
                 Err(frame) => self.trailers = frame.into_trailers().ok(),
             }
         }
+    }
+
+    /// What has come already, and if that is nothing, what comes now.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let Way::Body(body) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
+        let mut quiet = Context::from_waker(Waker::noop());
+        // What is taken makes room for more, for which hyper would be woken.
+        self.is_due |= self.shared.bell.hush();
+        let polled = Pin::new(&mut *body).poll_frame(&mut quiet);
+        if polled.is_ready() {
+            self.shared.bell.hush();
+            return polled;
+        }
+        self.is_due = false;
+        self.shared.go_on(cx);
+        Pin::new(body).poll_frame(&mut quiet)
+    }
+
+    /// Has what else there is to do done, while nothing of the response is wanted.
+    pub(in crate::session) fn keep_going(&mut self, cx: &Context<'_>) {
+        self.is_due = false;
+        self.shared.go_on(cx);
     }
 
     fn end(&mut self) -> Result<(), Error> {
@@ -264,8 +305,10 @@ impl Drop for Exchange {
         }
         shared.is_busy.set(false);
         bump(&shared.known.vitals.freed, 1);
-        if let Some(waker) = shared.waker.borrow().as_ref() {
-            waker.wake_by_ref();
+        // What nobody else will see to.
+        let has_rung = shared.bell.leave();
+        if has_rung || self.is_due || !shared.can_go_on(&self.sender) {
+            shared.bell.call_driver();
         }
     }
 }

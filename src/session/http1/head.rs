@@ -1,6 +1,10 @@
 //! Heads of requests and responses in HTTP/1.1.
 
-use http::header::{self, HeaderMap, HeaderValue};
+use std::cell::Cell;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
 use http::{Method, Uri, Version, response};
 
 use crate::error::{Error, Part};
@@ -28,13 +32,13 @@ pub(super) fn head_of(
     target: &Target,
     forwarded: Option<&Forwarded>,
     upload: Upload,
-    decodes: bool,
+    (decodes, known): (bool, &Cell<Option<HeaderValue>>),
 ) -> Result<http::Request<Upload>, Error> {
     let uri = target.uri();
     let given = request.header_map();
     let host = match (given.get(header::HOST), uri.authority()) {
         (Some(host), _) => Some(host.clone()),
-        (None, Some(authority)) => HeaderValue::from_str(authority.as_str()).ok(),
+        (None, Some(authority)) => host_of(authority, known),
         (None, None) => None,
     };
     let host = host.ok_or_else(|| Error::bad(Part::Host, "it cannot be sent"))?;
@@ -59,6 +63,17 @@ pub(super) fn head_of(
     Ok(head)
 }
 
+/// `Host` for an authority; `known` is the one before, which is the same for most of a session.
+fn host_of(authority: &Authority, known: &Cell<Option<HeaderValue>>) -> Option<HeaderValue> {
+    let is_same = |host: &HeaderValue| host.as_bytes() == authority.as_str().as_bytes();
+    let host = match known.take().filter(is_same) {
+        Some(host) => host,
+        None => HeaderValue::from_str(authority.as_str()).ok()?,
+    };
+    known.set(Some(host.clone()));
+    Some(host)
+}
+
 /// How the body of a response is framed, where that is beyond doubt. What hyper would let pass, one
 /// end of a chain of servers reads in one way and the next in another (RFC 9112 §11).
 pub(super) fn framing(method: &Method, head: &response::Parts) -> Result<Framing, Error> {
@@ -68,25 +83,28 @@ pub(super) fn framing(method: &Method, head: &response::Parts) -> Result<Framing
     if head.status.is_informational() {
         return Err(broken("a protocol was switched to that nobody asked for"));
     }
-    let lengths = head.headers.get_all(header::CONTENT_LENGTH);
-    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if lengths.iter().next().is_some() {
-            return Err(broken("both Content-Length and Transfer-Encoding"));
-        }
-        if head.version == Version::HTTP_10 {
-            return Err(broken("Transfer-Encoding in HTTP/1.0"));
-        }
-        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some() {
-            return Err(broken("a Transfer-Encoding other than chunked"));
+    // In one pass: to look each up costs more than to go through them all.
+    let (mut length, mut is_chunked) = (None, false);
+    for (name, value) in &head.headers {
+        if name == header::CONTENT_LENGTH {
+            length_of(value, &mut length)
+                .map_err(|()| broken("Content-Length is no one number"))?;
+        } else if name == header::TRANSFER_ENCODING {
+            if is_chunked || !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
+                return Err(broken("a Transfer-Encoding other than chunked"));
+            }
+            is_chunked = true;
         }
     }
-    let length =
-        length_of(&head.headers).map_err(|()| broken("Content-Length is no one number"))?;
+    if is_chunked && length.is_some() {
+        return Err(broken("both Content-Length and Transfer-Encoding"));
+    }
+    if is_chunked && head.version == Version::HTTP_10 {
+        return Err(broken("Transfer-Encoding in HTTP/1.0"));
+    }
     if !may_have_body(method, head.status) {
         return Ok(Framing::Nothing);
     }
-    let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
     Ok(match length {
         Some(length) => Framing::Length(length),
         None if is_chunked => Framing::Chunked,
@@ -94,21 +112,42 @@ pub(super) fn framing(method: &Method, head: &response::Parts) -> Result<Framing
     })
 }
 
-/// The length announced; repeated, it must be the same (RFC 9110 §8.6).
-fn length_of(headers: &HeaderMap) -> Result<Option<u64>, ()> {
-    let mut length = None;
-    for value in headers.get_all(header::CONTENT_LENGTH) {
-        for number in value.to_str().map_err(|_| ())?.split(',') {
-            let digits = number.trim_matches([' ', '\t']);
-            let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-            let number = digits.parse().map_err(|_| ())?;
-            if !is_number || length.is_some_and(|length| length != number) {
-                return Err(());
-            }
-            length = Some(number);
+/// Holds a length that is announced against those before; repeated, it must be the same (RFC 9110 §8.6).
+fn length_of(value: &HeaderValue, length: &mut Option<u64>) -> Result<(), ()> {
+    for number in value.to_str().map_err(|_| ())?.split(',') {
+        let digits = number.trim_matches([' ', '\t']);
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.parse().map_err(|_| ())?;
+        if !is_number || length.is_some_and(|length| length != number) {
+            return Err(());
         }
+        *length = Some(number);
     }
-    Ok(length)
+    Ok(())
+}
+
+/// The fields of a head of which hyper has not been shown all, read by the same rules.
+pub(super) fn fields_of(raw: &Bytes, most: usize) -> Result<HeaderMap, Error> {
+    let broken = |detail: String| Error::Protocol {
+        detail: detail.into(),
+    };
+    let mut fields = vec![httparse::EMPTY_HEADER; most];
+    let mut head = httparse::Response::new(&mut fields);
+    match head.parse(raw) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(broken("the head has no end".into())),
+        Err(error) => return Err(broken(error.to_string())),
+    }
+    let mut headers = HeaderMap::with_capacity(head.headers.len());
+    for field in head.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(raw.slice_ref(field.value));
+        match (name, value) {
+            (Ok(name), Ok(value)) => headers.append(name, value),
+            _ => return Err(broken(format!("the field {} is malformed", field.name))),
+        };
+    }
+    Ok(headers)
 }
 
 #[cfg(test)]
@@ -119,7 +158,15 @@ mod tests {
     fn the_target_is_a_path_unless_a_proxy_is_to_read_it() {
         let request = Request::get("http://a.test:81/b?c").header("x", "y");
         let target = request.check().expect("a URL");
-        let head = head_of(&request, target, None, Upload::new(&request), false).expect("a head");
+        let known = Cell::default();
+        let head = head_of(
+            &request,
+            target,
+            None,
+            Upload::new(&request),
+            (false, &known),
+        )
+        .expect("a head");
         assert_eq!(head.uri(), "/b?c");
         let fields: Vec<_> = head
             .headers()
@@ -135,11 +182,15 @@ mod tests {
             target,
             Some(&forwarded),
             Upload::new(&request),
-            false,
+            (false, &known),
         )
         .expect("a head");
         assert_eq!(head.uri(), "http://a.test:81/b?c");
         assert_eq!(head.headers()["host"], "a.test:81");
+        let other = Request::get("http://b.test/");
+        let target = other.check().expect("a URL");
+        let head = head_of(&other, target, None, Upload::new(&other), (false, &known));
+        assert_eq!(head.expect("a head").headers()["host"], "b.test");
     }
 
     fn judged(method: Method, status: u16, fields: &[(&str, &str)]) -> Option<Framing> {

@@ -14,9 +14,9 @@ use crate::session::fields::waits_for_word;
 use crate::session::{Uploaded, Waits};
 use crate::upload::Source;
 
-/// A request's body on its way out. Clones are the same one.
+/// A request's body on its way out. Clones are the same one. `None`: there is nothing to send.
 #[derive(Clone)]
-pub(super) struct Upload(Rc<Inner>);
+pub(super) struct Upload(Option<Rc<Inner>>);
 
 struct Inner {
     /// `None` once it is over.
@@ -30,24 +30,26 @@ struct Inner {
 
 impl Upload {
     pub(super) fn new(request: &Request) -> Self {
-        let source = (!request.payload().is_empty()).then(|| request.payload().source());
-        let waits = match &source {
-            None => Waits::Done,
-            Some(_) if waits_for_word(request) => Waits::Word,
-            Some(_) => Waits::Source,
+        if request.payload().is_empty() {
+            return Self(None);
+        }
+        let waits = match waits_for_word(request) {
+            true => Waits::Word,
+            false => Waits::Source,
         };
-        Self(Rc::new(Inner {
-            source: RefCell::new(source),
+        Self(Some(Rc::new(Inner {
+            source: RefCell::new(Some(request.payload().source())),
             sent: Cell::new(0),
             waits: Cell::new(waits),
             fault: RefCell::new(None),
             waker: RefCell::new(None),
-        }))
+        })))
     }
 
     /// The length to announce, where it is known and nothing follows the body.
     pub(super) fn length(&self) -> Option<u64> {
-        match &*self.0.source.borrow() {
+        let Some(inner) = &self.0 else { return Some(0) };
+        match &*inner.source.borrow() {
             None => Some(0),
             Some(source) if source.has_trailers() => None,
             Some(source) => source.left(),
@@ -55,28 +57,32 @@ impl Upload {
     }
 
     pub(super) fn progress(&self) -> Uploaded {
+        let inner = self.0.as_ref();
         Uploaded {
-            bytes: self.0.sent.get(),
-            waits: self.0.waits.get(),
+            bytes: inner.map_or(0, |inner| inner.sent.get()),
+            waits: inner.map_or(Waits::Done, |inner| inner.waits.get()),
         }
     }
 
     /// Why it could not be read.
     pub(super) fn fault(&self) -> Option<Error> {
-        self.0.fault.borrow().clone()
+        self.0.as_ref()?.fault.borrow().clone()
     }
 
     pub(super) fn go_ahead(&self) {
-        if self.0.waits.get() == Waits::Word {
-            self.0.waits.set(Waits::Source);
-            if let Some(waker) = self.0.waker.borrow_mut().take() {
+        let Some(inner) = &self.0 else { return };
+        if inner.waits.get() == Waits::Word {
+            inner.waits.set(Waits::Source);
+            if let Some(waker) = inner.waker.borrow_mut().take() {
                 waker.wake();
             }
         }
     }
+}
 
+impl Inner {
     fn end(&self, source: &mut Option<Source>) -> Option<Frame<Bytes>> {
-        self.0.waits.set(Waits::Done);
+        self.waits.set(Waits::Done);
         let trailers = source.take().and_then(|mut source| source.trailers());
         trailers.map(Frame::trailers)
     }
@@ -90,7 +96,9 @@ impl Body for Upload {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let inner = &self.0;
+        let Some(inner) = &self.0 else {
+            return Poll::Ready(None);
+        };
         if inner.waits.get() == Waits::Word {
             *inner.waker.borrow_mut() = Some(cx.waker().clone());
             return Poll::Pending;
@@ -107,21 +115,22 @@ impl Body for Upload {
                 inner.waits.set(Waits::Server);
                 let is_all = source.is_done() || source.left() == Some(0);
                 if is_all && !source.has_trailers() {
-                    self.end(&mut slot);
+                    inner.end(&mut slot);
                 }
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
-            Ok(None) => Poll::Ready(self.end(&mut slot).map(Ok)),
+            Ok(None) => Poll::Ready(inner.end(&mut slot).map(Ok)),
             Err(error) => {
                 *inner.fault.borrow_mut() = Some(error.clone());
-                self.end(&mut slot);
+                inner.end(&mut slot);
                 Poll::Ready(Some(Err(error)))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.source.borrow().is_none()
+        let inner = self.0.as_ref();
+        inner.is_none_or(|inner| inner.source.borrow().is_none())
     }
 
     fn size_hint(&self) -> SizeHint {

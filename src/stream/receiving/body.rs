@@ -123,6 +123,7 @@ impl Receiving {
         }
         self.patience.heed_consumer(unread > 0, taken > 0, emptied);
         if !open {
+            self.work.exchange.keep_going(cx);
             return Poll::Pending;
         }
         if let Some(decoding) = &mut reply.decoding
