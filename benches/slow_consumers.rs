@@ -1,6 +1,6 @@
 //! What a thousand slow readers cost those who are fast: 1,000 bodies of 10 MB, each read at 10 kB/s,
 //! over 10 connections, beside fetches of 16 KiB. Prints the rate of these with and without the
-//! slow, and the memory of it. The server is a process of its own.
+//! slow, by the clock and by CPU time, and the memory of it. The server is a process of its own.
 //!
 //! ```text
 //! cargo bench --bench slow_consumers
@@ -68,7 +68,7 @@ fn measure(server: &mut Child) -> Result<(), Fault> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let alone = rate(&engine, &origins).await?;
+        let mut alone = rates(&engine, &origins).await?;
         let mut slow = JoinSet::new();
         for number in 0..SLOW {
             let url = format!("{}/bytes/10000000", origins[number % ORIGINS]);
@@ -76,21 +76,17 @@ fn measure(server: &mut Child) -> Result<(), Fault> {
         }
         // Until all have as much ahead of them as they may.
         tokio::time::sleep(Duration::from_secs(3)).await;
-        let mut beside = Vec::new();
-        for _ in 0..3 {
-            beside.push(rate(&engine, &origins).await?);
-        }
+        let beside = rates(&engine, &origins).await?;
         let bytes = engine.snapshot().await.bytes;
         slow.shutdown().await;
-        let again = rate(&engine, &origins).await?;
-        let base = f64::midpoint(alone, again);
-        beside.sort_by(f64::total_cmp);
-        println!("alone      {alone:.0}/s, {again:.0}/s");
-        println!(
-            "beside {SLOW} {:.0}/s, a ratio of {:.3}",
-            beside[1],
-            beside[1] / base
-        );
+        // Before and after, so that what the machine does besides is in both.
+        alone.extend(rates(&engine, &origins).await?);
+        for (at, of) in ["", " of its own CPU time"].iter().enumerate() {
+            let median = |rates: &[Rate]| median(rates.iter().map(|rate| rate[at]).collect());
+            let (alone, beside) = (median(&alone), median(&beside));
+            let ratio = beside / alone;
+            println!("alone {alone:.0}, beside {SLOW} {beside:.0} a second{of}: {ratio:.3}");
+        }
         println!("held       {} of {} bytes at most", bytes.most, budget);
         println!("peak       {}", peak()?);
         Ok(())
@@ -107,8 +103,24 @@ async fn crawl(engine: Engine, url: String) {
     }
 }
 
-async fn rate(engine: &Engine, origins: &[String]) -> Result<f64, Fault> {
-    let started = Instant::now();
+/// Fetches a second, and a second of this process' CPU time, which another at work does not change.
+type Rate = [f64; 2];
+
+async fn rates(engine: &Engine, origins: &[String]) -> Result<Vec<Rate>, Fault> {
+    let mut rates = Vec::new();
+    for _ in 0..3 {
+        rates.push(rate(engine, origins).await?);
+    }
+    Ok(rates)
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+async fn rate(engine: &Engine, origins: &[String]) -> Result<Rate, Fault> {
+    let (started, before) = (Instant::now(), cpu_time()?);
     let requests = stream::iter(0..FAST).map(|number| {
         let origin = &origins[number % origins.len()];
         ((), Request::get(format!("{origin}/bytes/16384")))
@@ -117,7 +129,17 @@ async fn rate(engine: &Engine, origins: &[String]) -> Result<f64, Fault> {
     while let Some(((), answer)) = answers.next().await {
         answer?;
     }
-    Ok(FAST as f64 / started.elapsed().as_secs_f64())
+    let (took, used) = (started.elapsed().as_secs_f64(), cpu_time()? - before);
+    Ok([took, used].map(|time| FAST as f64 / time))
+}
+
+/// Seconds that this process has computed, as Linux counts them: in hundredths.
+fn cpu_time() -> Result<f64, Fault> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let (_, behind) = stat.rsplit_once(')').ok_or("no name")?;
+    let ticks = behind.split_whitespace().skip(11).take(2);
+    let ticks: f64 = ticks.map(str::parse::<f64>).sum::<Result<_, _>>()?;
+    Ok(ticks / 100.0)
 }
 
 /// The most memory that this process has had.
