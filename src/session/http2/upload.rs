@@ -76,8 +76,9 @@ impl Upload {
         loop {
             if self.piece.is_empty() {
                 // Not before something can be sent: what is not taken can be sent elsewhere yet. Later it is
-                // asked first, for its end can be told without any room.
-                if self.sent == 0 && ready!(self.poll_room(1, cx)) == 0 {
+                // asked first, for its end can be told without any room, and so can that of nothing.
+                let is_untouched = self.sent == 0 && !self.source.is_done();
+                if is_untouched && ready!(self.poll_room(1, cx)) == 0 {
                     return Poll::Ready(Ok(()));
                 }
                 match ready!(self.source.poll_piece(cx))? {

@@ -158,7 +158,7 @@ async fn an_upload_that_fills_the_window_to_the_last_byte_ends() {
     for upload in [
         Upload::stream(pieces(1_000)).length(1_000),
         Upload::stream(pieces(1_000)),
-        Upload::stream(pieces(1_000)).trailers(trailers),
+        Upload::stream(pieces(1_000)).trailers(trailers.clone()),
         Upload::from(vec![b'x'; 1_000]),
     ] {
         let asked = ask(&engine, Request::post(host.url(), upload));
@@ -167,6 +167,13 @@ async fn an_upload_that_fills_the_window_to_the_last_byte_ends() {
         peer.respond(stream, b"ok").await;
         come(asked).await.expect("a response");
     }
+    peer.settings(&[(INITIAL_WINDOW, 0)]).await;
+    peer.ping_pong().await;
+    let nothing = Upload::from("").trailers(trailers);
+    let asked = ask(&engine, Request::post(host.url(), nothing));
+    let stream = peer.expect_requests(1).await[0];
+    peer.respond(stream, b"ok").await;
+    come(asked).await.expect("a response");
 }
 
 #[tokio::test]
