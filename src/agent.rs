@@ -69,13 +69,13 @@ impl With {
         &self,
         request: (Arc<Request>, Result<Origin, Error>),
         caller: Caller,
-        accepted: Instant,
+        (accepted, now): (Instant, Instant),
         ctx: &Context<Agent>,
     ) {
         let refused = match self.inside.gate.enter() {
             None => (caller, Error::Closed { sent: false }),
             Some(pass) => match Attempt::new(request, caller, accepted, &self.config, pass) {
-                Ok(attempt) => return self.set_out(attempt, ctx),
+                Ok(attempt) => return self.set_out(attempt, now, ctx),
                 Err(refused) => refused,
             },
         };
@@ -83,12 +83,12 @@ impl With {
         caller.answer(Err(error.into()));
     }
 
-    fn set_out(&self, mut attempt: Attempt, ctx: &Context<Agent>) {
+    fn set_out(&self, mut attempt: Attempt, now: Instant, ctx: &Context<Agent>) {
         let origin = attempt.origin();
         let Some(pool) = self.inside.routes.pool_of(origin) else {
             return attempt.answer(Err(Error::Closed { sent: false }));
         };
-        attempt.set_out(self.home.of(ctx), now(), &self.config);
+        attempt.set_out(self.home.of(ctx), now, &self.config);
         pool.hatch.put(attempt);
     }
 }
@@ -96,12 +96,13 @@ impl With {
 impl With {
     /// Sends a fetch out again, if there is time.
     fn go_on(&self, attempt: Attempt, ctx: &Context<Agent>) {
-        match attempt.watch().overdue(now()) {
+        let now = now();
+        match attempt.watch().overdue(now) {
             Some(late) => attempt.answer(Err(late)),
             None if self.inside.gate.is_over() => {
                 attempt.answer(Err(Error::Closed { sent: false }));
             }
-            None => self.set_out(attempt, ctx),
+            None => self.set_out(attempt, now, ctx),
         }
     }
 }
@@ -154,7 +155,8 @@ where
         let caller = Caller::from(asker);
         let origin = self.with.config.origin_of(&self.request);
         let request = (Arc::new(self.request), origin);
-        self.with.accept(request, caller, now(), ctx);
+        let now = now();
+        self.with.accept(request, caller, (now, now), ctx);
     }
 }
 
@@ -163,10 +165,11 @@ impl Handler<Knock> for Agent {
 
     fn handle(&mut self, _: Knock, ctx: &mut Self::Context) {
         let mut batch = self.tray.take();
+        let now = now();
         for submit in batch.drain(..) {
             let request = (submit.request, submit.origin);
-            self.with
-                .accept(request, submit.caller, submit.accepted, ctx);
+            let times = (submit.accepted, now);
+            self.with.accept(request, submit.caller, times, ctx);
         }
         self.tray.keep(batch);
     }

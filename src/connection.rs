@@ -57,8 +57,10 @@ pub(crate) struct Connection {
     streams: Streams,
     /// Its Pool, while there are streams.
     pool: Option<Recipient<ConnectionEvent>>,
-    /// Likewise.
+    /// From its first stream until it rests.
     at_work: Option<AtWork>,
+    /// Whether it will rest, unless there are streams by then.
+    is_to_rest: bool,
     /// Streams started so far.
     started: u64,
     /// What makes it go, once something does.
@@ -109,6 +111,7 @@ impl Connection {
             streams: Streams::default(),
             pool: None,
             at_work: None,
+            is_to_rest: false,
             started: 0,
             reason: None,
             failure: None,

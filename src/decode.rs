@@ -38,7 +38,7 @@ use crate::decode::layer::Layer;
 /// How much may come out of a decoder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Caps {
-    /// Bytes in all. Default 128 MiB.
+    /// Bytes in all: as many are handed out before it is a fault. Default 128 MiB.
     pub max_decoded: u64,
     /// Bytes out for each byte in. Default 250: pages and feeds stay far below 100, bombs reach
     /// 1,000 in gzip and far more in the others.
@@ -165,8 +165,7 @@ impl Decoder {
         };
         loop {
             if let Some(piece) = self.layers[at].step()? {
-                self.check(self.layers[at].produced())?;
-                return Ok(Some(piece));
+                return self.within_caps(piece, at).map(Some);
             }
             match self.pull(at)? {
                 Some(input) => self.layers[at].feed(input),
@@ -175,15 +174,25 @@ impl Decoder {
         }
     }
 
-    fn check(&self, produced: u64) -> Result<(), Fault> {
-        if produced > self.caps.max_decoded {
-            return Err(Fault::TooLarge(self.caps.max_decoded));
-        }
+    /// What may be handed out of the latest piece of a layer.
+    fn within_caps(&mut self, piece: Bytes, at: usize) -> Result<Bytes, Fault> {
+        let produced = self.layers[at].produced();
         let most = self.taken.saturating_mul(self.caps.max_ratio);
         if produced > most.max(self.caps.ratio_floor) {
             return Err(Fault::TooMuchExpansion(self.caps.max_ratio));
         }
-        Ok(())
+        let beyond = produced.saturating_sub(self.caps.max_decoded);
+        if beyond == 0 {
+            return Ok(piece);
+        }
+        let fault = Fault::TooLarge(self.caps.max_decoded);
+        let within = (piece.len() as u64).saturating_sub(beyond) as usize;
+        if within == 0 || at + 1 < self.layers.len() {
+            return Err(fault);
+        }
+        // Whoever is content with a part gets all that is allowed.
+        self.fault = Some(fault);
+        Ok(piece.slice(..within))
     }
 
     fn noting<T>(&mut self, result: Result<T, Fault>) -> Result<T, Fault> {

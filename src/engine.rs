@@ -151,7 +151,8 @@ impl Engine {
                     return answer;
                 }
                 // No answer at all: the Agent ended with the fetch still in its mailbox.
-                with.residents.succeeds(shard, &agent).await;
+                // In a box: in nearly every fetch it would be room for nothing.
+                Box::pin(with.residents.succeeds(shard, &agent)).await;
             }
             Err(Error::Closed { sent: false }.into())
         }

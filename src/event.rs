@@ -15,7 +15,9 @@ pub enum Flow {
     /// It does.
     #[default]
     Continue,
-    /// It ends here, with what has come so far; the server is told that the rest is not wanted.
+    /// It ends here, with what has come so far; the server is told that the rest is not wanted. A
+    /// redirect that is to be followed is followed, and a status that is to be retried is retried, all
+    /// the same.
     Stop,
 }
 

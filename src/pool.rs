@@ -168,8 +168,9 @@ impl Handler<Knock> for Pool {
 
     fn handle(&mut self, _: Knock, ctx: &mut Self::Context) {
         let mut batch = self.tray.take();
+        let now = now();
         for attempt in batch.drain(..) {
-            self.receive(attempt, ctx);
+            self.receive(attempt, now, ctx);
         }
         self.tray.keep(batch);
     }
@@ -177,17 +178,20 @@ impl Handler<Knock> for Pool {
 
 impl Pool {
     /// Takes a fetch in, if there is room for it, or answers it with what was pushed.
-    fn receive(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
+    fn receive(&mut self, attempt: Attempt, now: Instant, ctx: &mut Context<Self>) {
         if self.is_closing {
             return attempt.finish(Err(Error::Closed { sent: false }));
         }
         if attempt.is_cancelled() {
             return;
         }
-        if let Some(error) = attempt.watch().overdue(now()) {
+        if let Some(error) = attempt.watch().overdue(now) {
             return attempt.finish(Err(error));
         }
         let Some(attempt) = self.try_pushes(attempt, ctx) else {
+            return;
+        };
+        let Some(attempt) = self.give_at_once(attempt, now, ctx) else {
             return;
         };
         let mut verdict = admit(self.facts(attempt.origin()));

@@ -4,7 +4,7 @@ mod source;
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -67,7 +67,8 @@ impl Upload {
         Self::once(source::read(reader))
     }
 
-    /// A file, opened anew by each attempt, and sent as far as it reached when it was opened.
+    /// A file, opened anew by each attempt, and sent as far as it reached when that began. What
+    /// cannot be read from its beginning again, such as a pipe, is for [`reader`](Self::reader).
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self {
             content: Content::File(Arc::new(path.into())),
@@ -133,7 +134,7 @@ impl Upload {
         self.length.or_else(|| match &self.content {
             Content::None => Some(0),
             Content::Bytes(bytes) => Some(bytes.len() as u64),
-            Content::File(path) => std::fs::metadata(&**path).ok().map(|file| file.len()),
+            Content::File(path) => length_of(path),
             Content::Once(_) => None,
         })
     }
@@ -145,13 +146,16 @@ impl Upload {
 
     /// Begins to send it, from its beginning.
     pub(crate) fn source(&self) -> Source {
+        let announced = self.announced();
+        // A length that the caller has announced is one that the file has to have.
+        let most = announced.filter(|_| self.length.is_none());
         let pieces = match &self.content {
             Content::None => source::Content::Bytes(Bytes::new()),
             Content::Bytes(bytes) => source::Content::Bytes(bytes.clone()),
-            Content::File(path) => source::Content::Pieces(source::open(Arc::clone(path))),
+            Content::File(path) => source::Content::Pieces(source::open(Arc::clone(path), most)),
             Content::Once(pieces) => source::Content::Waiting(Arc::clone(pieces)),
         };
-        Source::new(pieces, self.announced(), self.trailers.clone())
+        Source::new(pieces, announced, self.trailers.clone())
     }
 
     fn once(pieces: Pieces) -> Self {
@@ -180,6 +184,12 @@ impl fmt::Debug for Content {
             Self::Once(_) => f.write_str("Once"),
         }
     }
+}
+
+/// A pipe or a device ends where it likes.
+fn length_of(path: &Path) -> Option<u64> {
+    let file = std::fs::metadata(path).ok()?;
+    file.is_file().then_some(file.len())
 }
 
 /// Told of a source that was used up before.

@@ -77,8 +77,6 @@ impl Bench {
         config.max_attempts = 1;
         config.breaker_failures = 0;
         config.max_origins = 100;
-        // A connection may open after the last fetch has given up on it.
-        config.idle_timeout = Some(Duration::from_millis(100));
         config.acquire_timeout = Duration::from_millis(50);
         let engine = Engine::builder().config(config).start_here();
         engines.push((kind, engine.clone()));
@@ -122,6 +120,8 @@ pub(crate) async fn within<T>(what: &str, coming: impl Future<Output = T>) -> T 
 async fn settled(engine: &Engine) {
     let settling = async {
         loop {
+            // A connection may open after the last fetch has given up on it.
+            engine.close_idle();
             let now = engine.snapshot().await;
             let left = (now.in_flight, now.waiting, now.bytes.held, now.sockets);
             if left == (0, 0, 0, 0) {

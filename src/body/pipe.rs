@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::body::budget::{ByteBudget, OpenBody, Share};
+use crate::clock::now;
 use crate::error::Error;
 use crate::response::Receipt;
 
@@ -38,6 +40,8 @@ struct Inner {
     most: usize,
     /// Taken by the reader, and not asked for by the writer yet.
     taken: usize,
+    /// When the reader took the last piece there was.
+    emptied: Option<Instant>,
     share: Option<Share>,
     end: Option<Box<End>>,
     is_left: bool,
@@ -64,6 +68,7 @@ pub(super) fn pipe(most: usize, budget: &Arc<ByteBudget>) -> (Inlet, Outlet) {
             held: 0,
             most: most.max(1),
             taken: 0,
+            emptied: None,
             share: Some(Share::new(budget)),
             end: None,
             is_left: false,
@@ -94,6 +99,11 @@ impl Inlet {
     /// What has been taken since the last call.
     pub(crate) fn taken(&self) -> usize {
         std::mem::take(&mut self.pipe.lock().taken)
+    }
+
+    /// When the last piece there was had been taken: the writer is not always woken for it.
+    pub(crate) fn emptied(&self) -> Option<Instant> {
+        self.pipe.lock().emptied
     }
 
     /// Whether nobody reads any more.
@@ -176,6 +186,9 @@ impl Outlet {
         };
         inner.held -= piece.len();
         inner.taken += piece.len();
+        if inner.held == 0 {
+            inner.emptied = Some(now());
+        }
         if let Some(share) = &mut inner.share {
             share.give_back(piece.len());
         }

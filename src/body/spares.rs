@@ -55,6 +55,11 @@ impl Spares {
         AtWork(Arc::clone(self))
     }
 
+    /// Whether nothing is kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().buffers.is_empty()
+    }
+
     /// An empty buffer with this much room: one that fits, of at most twice that, or a new one.
     pub(crate) fn take(&self, room: usize) -> Vec<u8> {
         let found = (room >= WORTH_KEEPING).then(|| self.find(room)).flatten();

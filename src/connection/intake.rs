@@ -2,9 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::{Context, Handler};
+use actix::{AsyncContext, Context, Handler};
 
 use crate::clock::now;
 use crate::connection::{Connection, State};
@@ -33,11 +33,14 @@ impl Handler<Knock> for Connection {
         }
         self.tray.keep(attempts);
         if self.streams.is_empty() {
-            self.tray.shrink();
-            self.streams.rest();
+            self.rest(ctx);
         }
     }
 }
+
+/// How long a connection without a fetch keeps what one at work has use for: there is often none for a
+/// moment, where many answers come together or one fetch follows the other.
+const REST_AFTER: Duration = Duration::from_millis(100);
 
 impl Connection {
     fn begin(&mut self, attempt: Attempt, now: Instant, ctx: &mut Context<Self>) {
@@ -70,7 +73,8 @@ impl Connection {
         }
         if self.streams.len() == 1 {
             self.pool = self.with.owner.upgrade();
-            self.at_work = Some(self.with.bytes.spares().at_work());
+            let spares = self.with.bytes.spares();
+            self.at_work.get_or_insert_with(|| spares.at_work());
             if self.watch.first_stream(now) {
                 self.arm(ctx);
             }
@@ -100,11 +104,34 @@ impl Connection {
         }
         self.free();
         if self.streams.is_empty() {
-            (self.pool, self.at_work) = (None, None);
+            self.pool = None;
         }
         if self.streams.is_empty() && !is_spent && matches!(self.state, State::Draining) {
             self.bound_the_close(ctx);
         }
+    }
+
+    /// No fetch is under way. If none comes soon, the connection holds no more than it has to.
+    fn rest(&mut self, ctx: &mut Context<Self>) {
+        if self.is_to_rest {
+            return;
+        }
+        if !self.streams.some_rest() && self.with.bytes.spares().is_empty() {
+            return self.let_go();
+        }
+        self.is_to_rest = true;
+        ctx.run_later(REST_AFTER, |this, _| {
+            this.is_to_rest = false;
+            if this.streams.is_empty() {
+                this.let_go();
+            }
+        });
+    }
+
+    fn let_go(&mut self) {
+        self.at_work = None;
+        self.tray.shrink();
+        self.streams.rest();
     }
 
     /// Tells that a slot is free: in one message for all that come free until it is heard.

@@ -9,8 +9,7 @@ use crate::message::StreamDone;
 use crate::message::tray::{Hatch, Knock, Tray};
 use crate::stream::{Desk, Stream, Work};
 
-/// At rest at most, at about 1.5 KiB each: to start one costs a tenth of a fetch. A connection without
-/// a fetch keeps one.
+/// At rest at most, at about 2 KiB each: to start one costs a tenth of a fetch.
 const AT_REST: usize = 1_000;
 
 /// The streams of a connection.
@@ -91,12 +90,15 @@ impl Streams {
         }
     }
 
+    /// Whether some are at rest.
+    pub(super) fn some_rest(&self) -> bool {
+        !self.at_rest.is_empty()
+    }
+
     /// None is at work: lets go of what a connection at work has use for.
     pub(super) fn rest(&mut self) {
-        if self.at_rest.len() > 1 {
-            self.at_rest.truncate(1);
-            self.at_rest.shrink_to_fit();
-        }
+        self.at_rest = Vec::new();
+        self.at_work = HashMap::default();
         self.done.shrink();
     }
 

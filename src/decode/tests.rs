@@ -140,7 +140,12 @@ fn bombs_cost_no_more_than_the_caps() {
         assert_eq!(got.expect("just inside").len(), plain.len(), "{coding}");
         let (fault, out) = decoded(&[coding], caps(size - 1, u64::MAX), [&bomb[..]]).expect_err("");
         assert_eq!(fault, Fault::TooLarge(size - 1), "{coding}");
-        assert!(out as u64 <= size);
+        assert_eq!(out as u64, size - 1, "{coding}");
+        let ratio = size.div_ceil(bomb.len() as u64);
+        let got = decoded(&[coding], caps(u64::MAX, ratio), [&bomb[..]]);
+        assert_eq!(got.expect("just inside").len(), plain.len(), "{coding}");
+        let (fault, _) = decoded(&[coding], caps(u64::MAX, ratio - 1), [&bomb[..]]).expect_err("");
+        assert_eq!(fault, Fault::TooMuchExpansion(ratio - 1), "{coding}");
         let (fault, out) = decoded(&[coding], caps(u64::MAX, 50), [&bomb[..]]).expect_err("a bomb");
         assert_eq!(fault, Fault::TooMuchExpansion(50), "{coding}");
         assert!(out <= (bomb.len() * 50).max(1 << 20), "{coding}: {out}");

@@ -273,8 +273,8 @@ impl Attempt {
         self.inner().shuns
     }
 
-    pub(crate) fn watch(&self) -> Watch {
-        self.inner().watch
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.inner().watch
     }
 
     /// Notes how far this attempt got, for it failed.

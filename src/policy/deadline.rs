@@ -5,13 +5,18 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 
 /// The waits of one fetch: the one it is in, inside the one for everything.
+///
+/// When each is over is reckoned as it begins: that is asked much more often.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watch {
     accepted: Instant,
     deadline: Duration,
+    /// When that is; `None` if it is beyond reckoning.
+    ends: Option<Instant>,
     phase: Phase,
-    since: Instant,
     limit: Duration,
+    /// Likewise of the wait.
+    due: Option<Instant>,
 }
 
 impl Watch {
@@ -20,25 +25,27 @@ impl Watch {
         Self {
             accepted,
             deadline,
+            ends: accepted.checked_add(deadline),
             phase: Phase::Queue,
-            since: accepted,
             limit: acquire_timeout,
+            due: accepted.checked_add(acquire_timeout),
         }
     }
 
     /// A new wait begins, or progress was made in the one that runs.
     pub(crate) fn enter(&mut self, phase: Phase, now: Instant, limit: Duration) {
-        (self.phase, self.since, self.limit) = (phase, now, limit);
+        (self.phase, self.limit) = (phase, limit);
+        self.due = now.checked_add(limit);
     }
 
     /// What it waits for.
-    pub(crate) fn phase(self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
 
     /// From here on only the waits count: how long all of it takes is the consumer's affair.
     pub(crate) fn lift_deadline(&mut self) {
-        self.deadline = Duration::MAX;
+        (self.deadline, self.ends) = (Duration::MAX, None);
     }
 
     /// The same watch, its wait known more closely.
@@ -47,31 +54,27 @@ impl Watch {
         self
     }
 
-    pub(crate) fn accepted(self) -> Instant {
+    pub(crate) fn accepted(&self) -> Instant {
         self.accepted
     }
 
     /// When [`overdue`](Self::overdue) can next say something; `None` if that is beyond reckoning.
-    pub(crate) fn due(self) -> Option<Instant> {
-        let (phase, total) = (
-            self.since.checked_add(self.limit),
-            self.accepted.checked_add(self.deadline),
-        );
-        match (phase, total) {
-            (Some(phase), Some(total)) => Some(phase.min(total)),
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match (self.due, self.ends) {
+            (Some(due), Some(ends)) => Some(due.min(ends)),
             (one, other) => one.or(other),
         }
     }
 
     /// The error of the wait that has run out at `now`, if one has. The request's own deadline
     /// is told before a phase's limit, for it is the one that the caller set.
-    pub(crate) fn overdue(self, now: Instant) -> Option<Error> {
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Error> {
         let (phase, limit) = (self.phase, self.limit);
-        if now.saturating_duration_since(self.accepted) >= self.deadline {
+        if self.ends.is_some_and(|ends| now >= ends) {
             let after = self.deadline;
             return Some(Error::Deadline { phase, after });
         }
-        if now.saturating_duration_since(self.since) < limit {
+        if self.due.is_none_or(|due| now < due) {
             return None;
         }
         Some(match phase {

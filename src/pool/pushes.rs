@@ -50,7 +50,7 @@ impl Handler<Pushed> for Pool {
             }
             PushNews::Here(_) | PushNews::Lost => {
                 if let Some(Some(attempt)) = self.pushes.lose(&promise.key, id) {
-                    self.receive(attempt, ctx);
+                    self.receive(attempt, now(), ctx);
                 }
             }
         }
@@ -93,7 +93,7 @@ impl Pool {
             Some((attempt, kept)) => {
                 match answers(&kept.promised, &kept.response, attempt.request()) {
                     true => self.hand_out(attempt, kept.response),
-                    false => self.receive(attempt, ctx),
+                    false => self.receive(attempt, now(), ctx),
                 }
             }
             None => {

@@ -11,7 +11,7 @@ use crate::origin::{Origin, Protocol};
 use crate::policy::spread::{Another, Facts, another};
 use crate::pool::Pool;
 use crate::pool::record::Record;
-use crate::pool::site::Site;
+use crate::pool::site::{Given, Site};
 use crate::view::{Change, Reason};
 
 impl Pool {
@@ -78,6 +78,7 @@ impl Pool {
             site.unseat(serial);
             return;
         }
+        // It may come to nothing, and then the ledger is to hear that it is idle.
         seat.idle_since = None;
         let Some(attempt) = site.waiting.pop_front() else {
             return;
@@ -92,29 +93,53 @@ impl Pool {
             site.was_settled = false;
             return attempt.finish(Err(error));
         }
-        match attempt.goes_alone() {
-            true => seat.slots.take_all(),
-            false => seat.slots.take(),
-        };
-        seat.entry.uses += 1;
-        seat.entry.last_use = seat.entry.last_use.max(attempt.watch().accepted());
-        let spent = seat.grow_older(now);
-        let is_steady = seat.is_steady();
-        let turn = seat.turn.as_mut().map(|left| {
-            *left = left.saturating_sub(1);
-            *left
-        });
-        site.on_wire += 1;
-        site.was_settled &= is_steady;
-        if let Some(held) = self.connections.get_mut(&serial) {
-            held.streams += 1;
-            held.requests += 1;
+        let given = site.give(place, attempt, now);
+        self.on_given(given, ctx);
+    }
+
+    /// Lets a fetch go out past the queue if nobody waits there, and a connection is known to have room: as
+    /// it is for nearly every fetch where there are many. Given back if not.
+    pub(super) fn give_at_once(
+        &mut self,
+        attempt: Attempt,
+        now: Instant,
+        ctx: &mut Context<Self>,
+    ) -> Option<Attempt> {
+        let limit = self.with.config.per_origin_concurrency;
+        // What has been tried before may have wishes of its own.
+        if attempt.number() > 1 {
+            return Some(attempt);
         }
-        seat.post.hatch.put(attempt);
-        if let Some(reason) = spent {
-            self.leave(origin, serial, reason);
-        } else if turn == Some(0) {
-            self.end_turn(origin, serial, ctx);
+        let Some(site) = self.sites.get_mut(attempt.origin()) else {
+            return Some(attempt);
+        };
+        let Some(place) = site.at_once(limit) else {
+            return Some(attempt);
+        };
+        let origin = attempt.origin().clone();
+        let given = site.give(place, attempt, now);
+        let is_settled = given.spent.is_none() && !given.is_turn_over && !given.retires;
+        self.on_given(given, ctx);
+        if !is_settled {
+            self.rest(&origin, ctx);
+        }
+        None
+    }
+
+    /// A connection has been given a fetch.
+    fn on_given(&mut self, given: Given, ctx: &mut Context<Self>) {
+        let Some(held) = self.connections.get_mut(&given.serial) else {
+            return;
+        };
+        held.streams += 1;
+        held.requests += 1;
+        if given.spent.is_none() && !given.is_turn_over {
+            return;
+        }
+        let origin = held.origin.clone();
+        match given.spent {
+            Some(reason) => self.leave(&origin, given.serial, reason),
+            None => self.end_turn(&origin, given.serial, ctx),
         }
     }
 

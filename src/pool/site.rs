@@ -8,6 +8,7 @@ use crate::origin::Protocol;
 use crate::policy::choice::of_two;
 use crate::policy::lanes::Lanes;
 use crate::pool::seat::Seat;
+use crate::view::Reason;
 
 /// Most PINGs are answered within this.
 const PING_GRACE: Duration = Duration::from_millis(100);
@@ -32,6 +33,17 @@ pub(crate) struct Site {
     freed: Vec<usize>,
     /// When the agenda will next see to it.
     pub(crate) errand: Option<Instant>,
+}
+
+/// What there is to do after a fetch was given to a connection.
+pub(crate) struct Given {
+    pub(crate) serial: u64,
+    /// Why it takes no more of them, if it does not.
+    pub(crate) spent: Option<Reason>,
+    /// Whether it has had as many as it may before others have their turn.
+    pub(crate) is_turn_over: bool,
+    /// Whether it is to be replaced.
+    pub(crate) retires: bool,
 }
 
 impl Site {
@@ -68,6 +80,53 @@ impl Site {
         let urgency = attempt.request().urgency();
         let goes_before = |other: &Attempt| is_new || other.watch().accepted() <= accepted;
         self.waiting.insert(urgency, attempt, goes_before);
+    }
+
+    /// The connection that a fetch without wishes of its own can go to at once, past the queue: the only
+    /// one, or, where each has one at a time, the one that came free last.
+    pub(crate) fn at_once(&mut self, limit: Option<usize>) -> Option<usize> {
+        if !self.waiting.is_empty() || self.is_full(limit) {
+            return None;
+        }
+        let is_fit = |seat: &Seat| {
+            // One that is offered may be chosen for eviction in this very moment: the ledger is to be asked.
+            let may_go = !seat.is_offered && seat.post.address.connected();
+            may_go && seat.is_steady() && seat.has_room()
+        };
+        if let [only] = &self.seats[..] {
+            return is_fit(only).then_some(0);
+        }
+        let place = *self.freed.last()?;
+        self.seats
+            .get(place)
+            .filter(|seat| seat.is_free() && is_fit(seat))?;
+        self.freed.pop()
+    }
+
+    /// Gives a fetch to a connection that has room.
+    pub(crate) fn give(&mut self, place: usize, attempt: Attempt, now: Instant) -> Given {
+        let seat = &mut self.seats[place];
+        match attempt.goes_alone() {
+            true => seat.slots.take_all(),
+            false => seat.slots.take(),
+        };
+        seat.idle_since = None;
+        seat.entry.uses += 1;
+        seat.entry.last_use = seat.entry.last_use.max(attempt.watch().accepted());
+        let spent = seat.grow_older(now);
+        let left = seat.turn.as_mut().map(|left| {
+            *left = left.saturating_sub(1);
+            *left
+        });
+        self.on_wire += 1;
+        self.was_settled &= seat.is_steady();
+        seat.post.hatch.put(attempt);
+        Given {
+            serial: seat.serial(),
+            spent,
+            is_turn_over: left == Some(0),
+            retires: seat.retires.is_some(),
+        }
     }
 
     /// Whether a fetch could go out at once, if nobody waited.

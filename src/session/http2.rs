@@ -186,6 +186,7 @@ impl Session {
             uploaded: 0,
             granted: None,
             incoming: Incoming::Head(response),
+            unsure: self.known.sight.unsure(),
             unread: 0,
         })
     }

@@ -61,6 +61,7 @@ impl<T> Tap<T> {
 
     fn note(&self, suspect: Option<u32>) {
         self.sight.tally.set(self.scan.tally());
+        self.sight.unsure.set(self.scan.unsure());
         self.sight.suspect.set(suspect);
     }
 }

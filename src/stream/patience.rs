@@ -80,8 +80,14 @@ impl Patience {
     }
 
     /// While there is something to take it is the consumer that is waited for, not the server, which
-    /// may have no leave to send more.
-    pub(super) fn heed_consumer(&mut self, is_awaited: bool, has_taken: bool) {
+    /// may have no leave to send more. The server's time begins when the last piece is `emptied`, which
+    /// may be noticed later.
+    pub(super) fn heed_consumer(
+        &mut self,
+        is_awaited: bool,
+        has_taken: bool,
+        emptied: Option<Instant>,
+    ) {
         let was_awaited = self.watch.phase() == Phase::Consumer;
         if is_awaited && (has_taken || !was_awaited) {
             let now = self.now();
@@ -89,9 +95,10 @@ impl Patience {
                 .enter(Phase::Consumer, now, self.limits.unread_timeout);
             self.rate.iter_mut().for_each(|rate| rate.pause(now));
         } else if was_awaited && !is_awaited {
-            let now = self.now();
-            self.watch.enter(Phase::Body, now, self.limits.body_timeout);
-            self.rate.iter_mut().for_each(|rate| rate.resume(now));
+            let since = emptied.unwrap_or_else(|| self.now());
+            self.watch
+                .enter(Phase::Body, since, self.limits.body_timeout);
+            self.rate.iter_mut().for_each(|rate| rate.resume(since));
         }
     }
 
@@ -126,15 +133,18 @@ impl Patience {
     ) -> Poll<Error> {
         loop {
             let rate_due = self.rate.and_then(Rate::due);
-            let Some(due) = self.watch.due().into_iter().chain(rate_due).min() else {
+            let due = self.watch.due().into_iter().chain(rate_due).min();
+            if self.alarm.is_none() {
+                let first = self.next_look(due);
+                self.alarm = first.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
+            }
+            let Some(alarm) = &mut self.alarm else {
                 return Poll::Pending;
             };
-            let due = due.into();
-            let alarm = self
-                .alarm
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
             // Progress moves `due` later; the alarm is moved only when it rings, not for each piece.
-            if due < alarm.deadline() {
+            if let Some(due) = due.map(Into::into)
+                && due < alarm.deadline()
+            {
                 alarm.as_mut().reset(due);
             }
             if alarm.as_mut().poll(cx).is_pending() {
@@ -143,10 +153,25 @@ impl Patience {
             if let Err(error) = self.check(exchange, cx) {
                 return Poll::Ready(error);
             }
-            if let Some(alarm) = &mut self.alarm {
-                alarm.as_mut().reset(due);
+            match (self.next_look(due), &mut self.alarm) {
+                (Some(at), Some(alarm)) => alarm.as_mut().reset(at.into()),
+                _ => self.alarm = None,
             }
         }
+    }
+
+    /// When to look again at the latest. That a consumer has taken all is not told at once, and from
+    /// then on it is the server that is waited for.
+    fn next_look(&self, due: Option<Instant>) -> Option<Instant> {
+        if self.watch.phase() != Phase::Consumer {
+            return due;
+        }
+        let rate = self.limits.min_rate.map(|least| least.over);
+        let servers = rate
+            .into_iter()
+            .fold(self.limits.body_timeout, Duration::min);
+        let look = self.now().checked_add(servers);
+        due.into_iter().chain(look).min()
     }
 
     /// The alarm has rung.

@@ -50,7 +50,7 @@ type Close = Result<Option<HeaderMap>, Error>;
 impl Receiving {
     pub(super) fn new(work: Work, alarm: Alarm) -> Self {
         let limits = Limits::of(&work.attempt, &work.common.config);
-        let patience = Patience::new(work.attempt.watch(), limits, alarm, work.sent);
+        let patience = Patience::new(*work.attempt.watch(), limits, alarm, work.sent);
         let queued = patience.since_accepted();
         if !work.attempt.is_for_the_pool() {
             work.common.tally.request(work.reused, queued);

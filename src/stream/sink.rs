@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::Context;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -25,6 +26,8 @@ pub(super) enum Room {
         unread: usize,
         /// Bytes read since it was asked last.
         taken: usize,
+        /// When the last that lay there was read, where somebody else reads.
+        emptied: Option<Instant>,
     },
     /// Nobody reads any more.
     Left,
@@ -56,6 +59,7 @@ impl Sink {
                     open,
                     unread,
                     taken: 0,
+                    emptied: None,
                 }
             }
             Self::Pipe(inlet) if inlet.is_left() => Room::Left,
@@ -63,6 +67,7 @@ impl Sink {
                 open: inlet.poll_room(cx).is_ready(),
                 unread: inlet.held(),
                 taken: inlet.taken(),
+                emptied: inlet.emptied(),
             },
         }
     }

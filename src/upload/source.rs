@@ -1,6 +1,7 @@
 //! A body on its way out, piece by piece.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,7 +86,7 @@ impl Source {
             break match &mut self.content {
                 Content::Bytes(bytes) if bytes.is_empty() => None,
                 Content::Bytes(bytes) => Some(bytes.split_to(bytes.len().min(STEP))),
-                Content::Pieces(pieces) => match ready!(pieces.poll_next_unpin(cx)) {
+                Content::Pieces(pieces) => match ready!(next(pieces, cx)) {
                     Some(Ok(piece)) if piece.is_empty() => continue,
                     Some(Ok(piece)) => Some(piece),
                     Some(Err(error)) => return Poll::Ready(Err(failed(error))),
@@ -131,6 +132,16 @@ impl Source {
     }
 }
 
+/// A panic in what is not the engine's own code ends one upload, and nothing else.
+fn next(pieces: &mut Pieces, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    // What it may leave behind half-done is never asked again.
+    let polled = catch_unwind(AssertUnwindSafe(|| pieces.poll_next_unpin(cx)));
+    polled.unwrap_or_else(|_| {
+        *pieces = Box::pin(stream::empty());
+        Poll::Ready(Some(Err(io::Error::other("its source panicked"))))
+    })
+}
+
 fn failed(source: io::Error) -> Error {
     Error::Upload {
         source: Arc::new(source),
@@ -169,9 +180,11 @@ pub(super) fn read(reader: impl AsyncRead + Send + 'static) -> Pieces {
     ))
 }
 
-/// The file as it is when the first piece is asked for.
-pub(super) fn open(path: Arc<PathBuf>) -> Pieces {
-    let file = async move { Ok(read(tokio::fs::File::open(&*path).await?)) };
+/// The first `most` bytes of the file as it is when the first piece is asked for: it may have grown
+/// since. Of a size of 0 are also those that the system makes up while they are read.
+pub(super) fn open(path: Arc<PathBuf>, most: Option<u64>) -> Pieces {
+    let most = most.filter(|most| *most > 0).unwrap_or(u64::MAX);
+    let file = async move { Ok(read(tokio::fs::File::open(&*path).await?.take(most))) };
     Box::pin(stream::once(file).flat_map(|opened| match opened {
         Ok(pieces) => pieces,
         Err(error) => Box::pin(stream::once(async { Err(error) })),

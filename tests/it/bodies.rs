@@ -6,6 +6,7 @@ mod limits;
 mod open;
 mod push;
 mod receipts;
+mod split;
 mod storm;
 mod upload;
 mod windows;
@@ -13,7 +14,7 @@ mod word;
 
 use std::time::Duration;
 
-use gannet::{Engine, Error, OpenResponse, Request, Response};
+use gannet::{Config, Engine, Error, OpenResponse, Request, Response};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -60,4 +61,10 @@ async fn warm(engine: &Engine, host: &Host) -> Peer {
 async fn serve(peer: &mut Peer) {
     let stream = peer.expect_request().await;
     peer.respond(stream, b"ok").await;
+}
+
+/// So that what is not given back is missed soon.
+fn no_spare_window(config: &mut Config) {
+    config.connection_window = 200_000;
+    config.bodies.max_connection_window = 200_000;
 }

@@ -113,7 +113,7 @@ pub(crate) struct GetArgs {
     /// Wait so long for the server to agree to the body (Expect: 100-continue)
     #[arg(long, value_name = "SECONDS", value_parser = parse::seconds, help_heading = "Request")]
     pub(crate) expect100: Option<Duration>,
-    /// At most so many bytes a second, with k, M or G for powers of 1024, either way
+    /// At most so many bytes a second, with k, M or G for powers of 1024, either way; 0 is no limit
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) limit_rate: Option<u64>,
     /// Print this when it is over, with %{http_code}, %{json} and so on; a wrong name lists all
@@ -201,7 +201,8 @@ pub(crate) struct Shared {
     /// Longest time for each URL, queueing and retries included [default: 180; none for get]
     #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds)]
     pub(crate) max_time: Option<Duration>,
-    /// Largest body, with k, M or G for powers of 1024 [default: 32M; any for get]
+    /// Largest body, as it comes and as it is decoded, with k, M or G for powers of 1024 [default: 32M,
+    /// and 128M decoded; any for get]
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     pub(crate) max_size: Option<u64>,
     /// Try again so often, where that can help and is safe [default: 2]

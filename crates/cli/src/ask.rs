@@ -22,7 +22,8 @@ pub(crate) struct Ask {
     /// Use this method
     #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = method)]
     pub(crate) method: Option<Method>,
-    /// POST this, or a file's content (@FILE, without line ends); several are joined with &
+    /// POST this, or a file's content (@FILE, or @- for standard input; without line ends); several are
+    /// joined with &
     #[arg(short, long, value_name = "DATA")]
     pub(crate) data: Vec<String>,
     /// Say this as the user agent; nothing if empty

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use gannet::error::TlsFault;
 use gannet::response::Receipt;
-use gannet::{Engine, Error, OpenResponse, Request, Target};
+use gannet::{Config, Engine, Error, OpenResponse, Request, Target};
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 
-use crate::args::GetArgs;
+use crate::args::{GetArgs, Shared};
 use crate::exit::{Exit, Failure, is_standard, say};
 use crate::metrics;
 use crate::options::{self, Template};
@@ -25,10 +25,16 @@ use crate::writeout::Transfer;
 const GOODBYE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::watch(|| ())?;
     let silent = args.shared.silent;
+    // As in curl.
+    let limit_rate = args.limit_rate.filter(|rate| *rate > 0);
+    let args = GetArgs { limit_rate, ..args };
+    // What is to be sent may be long in coming, and nothing else is done until then: an interrupt ends
+    // the program as if it were not watched for.
+    let template = template(&args);
+    let interrupt = Interrupt::watch(|| ())?;
     let ended = tokio::select! {
-        ended = exchange(args) => ended,
+        ended = exchange(args, template) => ended,
         () = interrupt.wait() => return Ok(Exit::Interrupted),
     };
     ended.map_err(|failure| {
@@ -40,14 +46,10 @@ pub(crate) async fn get(args: GetArgs) -> Result<Exit, Failure> {
     })
 }
 
-async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
-    let mut config = options::config(&args.shared)?;
-    if args.shared.max_time.is_none() {
-        // Each wait still has its own limit; how long all of it takes is for the user to say.
-        config.deadline = Duration::MAX;
-    }
+async fn exchange(args: GetArgs, template: Result<Template, Failure>) -> Result<Exit, Failure> {
+    let template = template?;
+    let config = config(&args.shared)?;
     let target = target(&args)?;
-    let template = template(&args)?;
     let request = request(&args, &template, &target);
     let engine = Engine::builder()
         .config(config)
@@ -63,14 +65,40 @@ async fn exchange(args: GetArgs) -> Result<Exit, Failure> {
     ended
 }
 
-/// What `-T` names is put under its own name where the URL ends with a slash.
+/// One that bounds neither the time nor the size of all, unless told to.
+fn config(shared: &Shared) -> Result<Config, Failure> {
+    let mut config = options::config(shared)?;
+    if shared.max_time.is_none() {
+        // Each wait still has its own limit; how long all of it takes is for the user to say.
+        config.deadline = Duration::MAX;
+    }
+    if shared.max_size.is_none() {
+        // It passes through, and what unpacks to far more than it should is found out all the same.
+        config.bodies.max_decoded = u64::MAX;
+    }
+    Ok(config)
+}
+
+/// What `-T` names is put under its own name where the path of the URL ends with a slash.
 fn target(args: &GetArgs) -> Result<Target, Failure> {
     let parse = |url: &str| Target::parse(url).map_err(|error| plainly(&error, ""));
     let name = args.upload_file.as_ref().filter(|path| !is_standard(path));
     match name.and_then(|path| path.file_name()?.to_str()) {
-        Some(name) if args.url.ends_with('/') => parse(&format!("{}{name}", args.url)),
+        Some(name) if args.url.ends_with('/') && !args.url.contains(['?', '#']) => {
+            parse(&format!("{}{}", args.url, encoded(name)))
+        }
         _ => parse(&args.url),
     }
+}
+
+/// A name as part of a path (RFC 3986 §3.3), in which it has no meaning but its own.
+fn encoded(name: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encode).collect()
 }
 
 fn template(args: &GetArgs) -> Result<Template, Failure> {
@@ -127,6 +155,8 @@ async fn transfer(
     };
     let length = response.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    // It says how much comes, not what becomes of it.
+    let length = length.filter(|_| !response.receipt.decoded);
     let to = args.shared.output.as_deref();
     let shows = !args.shared.silent && (to.is_some() || !io::stdout().is_terminal());
     let progress = Transferred::new(shows, length);
@@ -204,6 +234,7 @@ fn failed(error: &Error) -> Failure {
         Error::Blocked { .. } => " (--public-only is set)",
         Error::Redirect { .. } => " (--max-redirs and --location-downgrade allow more)",
         Error::TooLarge { .. } => " (--max-size allows more)",
+        Error::Decode { .. } => " (--raw keeps what comes as it is)",
         _ => "",
     };
     plainly(error, hint)
@@ -262,4 +293,44 @@ fn head(response: &OpenResponse) -> Vec<u8> {
     }
     head.extend_from_slice(b"\r\n");
     head
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn a_file_is_put_under_its_name_whatever_that_is() {
+        let put = |file, url| {
+            let Command::Get(args) = Cli::parse_from(["gannet", "get", "-T", file, url]).command
+            else {
+                panic!("not that command")
+            };
+            target(&args).expect("a URL").to_string()
+        };
+        assert_eq!(put("a/b.txt", "http://a/c/"), "http://a/c/b.txt");
+        assert_eq!(put("a/b.txt", "http://a/c"), "http://a/c");
+        assert_eq!(
+            put("50%#?\u{e4}", "http://a/"),
+            "http://a/50%25%23%3F%C3%A4"
+        );
+        assert_eq!(put("b", "http://a/c?d=/"), "http://a/c?d=/");
+        assert_eq!(put("-", "http://a/"), "http://a/");
+    }
+
+    #[test]
+    fn a_size_bounds_what_comes_and_what_it_unpacks_to() {
+        let config = |flags: &[&str]| {
+            let args = [&["gannet", "get", "http://a/"], flags].concat();
+            let Command::Get(args) = Cli::parse_from(args).command else {
+                panic!("not that command")
+            };
+            config(&args.shared).expect("sound").bodies.max_decoded
+        };
+        assert_eq!(config(&[]), u64::MAX);
+        assert_eq!(config(&["--max-size", "10"]), 10);
+    }
 }

@@ -68,7 +68,8 @@ pub(crate) fn config(shared: &Shared) -> Result<Config, Failure> {
         allow(&mut config, limit);
     }
     if let Some(limit) = shared.max_size {
-        config.max_body = limit;
+        // As it comes, and as it is handed out.
+        (config.max_body, config.bodies.max_decoded) = (limit, limit);
     }
     if let Some(retries) = shared.retry {
         config.max_attempts = retries.saturating_add(1);

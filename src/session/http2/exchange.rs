@@ -29,6 +29,8 @@ pub(crate) struct Exchange {
     /// What was granted to it last, if that has not been told.
     pub(super) granted: Option<usize>,
     pub(super) incoming: Incoming,
+    /// What the session had seen when the request was sent, of what may be interim responses.
+    pub(super) unsure: u64,
     /// Where the server may push.
     pub(super) promises: Option<PushPromises>,
     /// Handed out, and still held against the windows.
@@ -87,6 +89,7 @@ impl Exchange {
             uploaded: 0,
             granted: None,
             incoming: Incoming::Pushed(response),
+            unsure: 0,
             promises: None,
             unread: 0,
         };
@@ -104,8 +107,11 @@ impl Exchange {
         self.poll_upload(cx)?;
         let polled = match &mut self.incoming {
             Incoming::Head(response) => {
-                // It fails as the final one does, which tells better why.
-                if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+                // To ask costs as much as to ask for the final one. It fails as that does, which tells
+                // better why.
+                if self.known.sight.unsure() != self.unsure
+                    && let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx)
+                {
                     let (head, ()) = interim.into_parts();
                     return Poll::Ready(Ok(Coming::Interim(head.status, head.headers)));
                 }

@@ -75,8 +75,9 @@ impl Upload {
         }
         loop {
             if self.piece.is_empty() {
-                // Not before something can be sent: what is not taken can be sent elsewhere yet.
-                if ready!(self.poll_room(1, cx)) == 0 {
+                // Not before something can be sent: what is not taken can be sent elsewhere yet. Later it is
+                // asked first, for its end can be told without any room.
+                if self.sent == 0 && ready!(self.poll_room(1, cx)) == 0 {
                     return Poll::Ready(Ok(()));
                 }
                 match ready!(self.source.poll_piece(cx))? {

@@ -1,5 +1,6 @@
 //! Finds the frames in a server's bytes (RFC 9113 §4.1), and decides what is handed on together.
 
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use super::orphans::{GivenUp, Orphans};
@@ -19,6 +20,11 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+
+/// What says in one byte that a response is a final one: the statuses from 200 to 500 in HPACK's static
+/// table (RFC 7541, appendix A).
+const FINAL: RangeInclusive<u8> = 0x88..=0x8e;
 
 /// What to do with the first of the bytes shown. Those behind it are to be shown again.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -44,6 +50,8 @@ pub(super) struct Scan {
     /// The length of a DATA frame that may be all padding, until the length of that has passed.
     padded: Option<u32>,
     tally: Tally,
+    /// Header blocks that may be interim responses.
+    unsure: u64,
     given_up: Rc<GivenUp>,
     orphans: Orphans,
 }
@@ -84,6 +92,10 @@ impl Scan {
         self.tally
     }
 
+    pub(super) fn unsure(&self) -> u64 {
+        self.unsure
+    }
+
     /// The next piece of `bytes`, of at most `limit`.
     ///
     /// A header block shares no piece with anything else. Neither bytes to skip nor to pass means
@@ -111,6 +123,7 @@ impl Scan {
                     continue;
                 }
                 self.begin(head);
+                self.unsure += u64::from(head.may_be_interim(&left[HEAD..]));
                 if let Some(parent) = self.orphans.parent(head.stream) {
                     left[5..HEAD].copy_from_slice(&parent.to_be_bytes());
                 }
@@ -222,6 +235,19 @@ impl Head {
     /// byte to say so.
     fn may_be_padding(self) -> bool {
         self.flags & PADDED != 0 && (1..=256).contains(&self.len)
+    }
+
+    /// Whether it may begin an interim response (RFC 9113 §8.1); `payload` is as much of it as is there.
+    fn may_be_interim(self, payload: &[u8]) -> bool {
+        if self.kind != HEADERS || self.flags & END_STREAM != 0 {
+            return false;
+        }
+        let padding = usize::from(self.flags & PADDED != 0);
+        let priority = if self.flags & PRIORITY == 0 { 0 } else { 5 };
+        // By one byte most servers say a status that is in the static table.
+        !payload
+            .get(padding + priority)
+            .is_some_and(|first| FINAL.contains(first))
     }
 
     fn starts_block(self) -> bool {

@@ -15,6 +15,7 @@ use crate::net::tls::late_refusal;
 #[derive(Debug, Default)]
 pub(crate) struct Sight {
     pub(super) tally: Cell<Tally>,
+    pub(super) unsure: Cell<u64>,
     pub(super) suspect: Cell<Option<u32>>,
     refusal: OnceCell<Error>,
     pub(super) given_up: Rc<GivenUp>,
@@ -52,6 +53,12 @@ impl Sight {
     /// Bytes of header blocks, as they came.
     pub(crate) fn head_bytes(&self) -> u64 {
         self.tally.get().head_bytes
+    }
+
+    /// Grows with each header block that may be an interim response. As long as it does not, none has
+    /// come, whatever the stream.
+    pub(crate) fn unsure(&self) -> u64 {
+        self.unsure.get()
     }
 
     /// The latest.

@@ -112,6 +112,7 @@ impl Receiving {
             open,
             unread,
             taken,
+            emptied,
         } = reply.sink.poll_room(cx)
         else {
             return Poll::Ready(Err(Error::Closed { sent: true }));
@@ -120,7 +121,7 @@ impl Receiving {
         if taken > 0 && reply.decoding.is_none() {
             self.work.exchange.release(taken);
         }
-        self.patience.heed_consumer(unread > 0, taken > 0);
+        self.patience.heed_consumer(unread > 0, taken > 0, emptied);
         if !open {
             self.work.exchange.keep_going(cx);
             return Poll::Pending;

@@ -54,7 +54,7 @@ async fn each_coding_is_asked_for_and_undone_gathered_or_piece_by_piece() {
 }
 
 /// `text` in gzip, stored.
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut crc = !0u32;
     for byte in text {
         crc ^= u32::from(*byte);
@@ -140,6 +140,7 @@ async fn a_decoded_body_has_limits_of_its_own() {
         match answer {
             Ok(response) => {
                 let is_cut = response.receipt.cut == Some(Cut::TooLarge);
+                assert_eq!(response.body, "some text");
                 assert_eq!(is_cut, choice == OnTooLarge::Truncate);
             }
             Err(error) => assert!(matches!(error, Error::TooLarge { limit: 9 }), "{error:?}"),

@@ -138,6 +138,21 @@ async fn a_head_may_have_so_many_bytes() {
         let answer = answered((&engine, &mut peer), host.get(), &head, &[b"ok"]);
         assert_eq!(answer.await.is_ok(), fits, "{length}");
     }
+    // As it stands there, of HTTP/1.1.
+    let server = script::Host::bind().await;
+    let answer = |length| {
+        let value = "y".repeat(length);
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: {value}\r\n\r\n")
+    };
+    let mut config = gannet::Config::default();
+    config.max_head = u32::try_from(answer(100).len()).expect("small");
+    let (_, url) =
+        server.serve(move |_, request, _| (answer(99 + request).into_bytes(), script::Then::Keep));
+    let engine = engine_with(config);
+    assert!(engine.fetch(Request::get(&*url)).await.is_ok());
+    let beyond = engine.fetch(Request::get(&*url)).await;
+    let is_it = matches!(&beyond, Err(failure) if failure.kind() == "protocol");
+    assert!(is_it, "{beyond:?}");
 }
 
 #[tokio::test]
@@ -213,4 +228,30 @@ async fn a_server_that_drips_below_the_least_rate_is_given_up_on() {
     come(asked).await.expect("fast enough");
     let (response, _) = opened(&engine, &host, &mut peer).await;
     drop(response);
+}
+
+/// The time that pieces lie unread is not the server's; the time after that is.
+#[tokio::test]
+async fn a_drip_that_is_read_as_it_comes_is_below_the_least_rate_as_well() {
+    let (host, engine) = (Host::bind().await, engine());
+    let mut peer = warm(&engine, &host).await;
+    let (bytes, over) = (1_000, SHORT);
+    let request = host.get().min_rate(MinRate { bytes, over });
+    let opening = tokio::spawn(engine.open(request));
+    let stream = peer.expect_request().await;
+    peer.head(stream, OK, false).await;
+    let mut response = come(opening).await.expect("a head");
+    let mut drip = tokio::time::interval(SHORT / 10);
+    let mut read = 0;
+    let error = loop {
+        drip.tick().await;
+        assert!(read < 50, "it goes on and on");
+        peer.data(stream, b"x", false).await;
+        match response.body.next().await.expect("no end") {
+            Ok(piece) => read += piece.len(),
+            Err(error) => break error,
+        }
+    };
+    let is_it = matches!(error, Error::Timeout { phase: Phase::Rate, after } if after == SHORT);
+    assert!(is_it, "{error:?}");
 }

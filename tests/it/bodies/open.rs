@@ -196,6 +196,27 @@ async fn who_does_not_read_is_waited_for_and_not_the_server() {
     assert!(is_it, "{last:?}");
 }
 
+/// Who has read all waits for the server again, though nobody told the stream so.
+#[tokio::test]
+async fn a_server_that_stands_still_behind_what_was_read_is_given_up_on() {
+    let host = Host::bind().await;
+    let mut config = plain();
+    config.body_timeout = SHORT;
+    let engine = engine_with(config);
+    let mut peer = warm(&engine, &host).await;
+    let (mut response, stream) = opened(&engine, &host, &mut peer).await;
+    peer.data(stream, b"piece", false).await;
+    // So slow that the time is up that a server has.
+    tokio::time::sleep(3 * SHORT).await;
+    assert!(response.body.next().await.expect("a piece").is_ok());
+    let last = tokio::time::timeout(50 * SHORT, response.body.next()).await;
+    let last = last.expect("not the limit of who reads").expect("an end");
+    let is_it = matches!(&last, Err(Error::Timeout { phase, after })
+        if *phase == Phase::Body && *after == SHORT);
+    assert!(is_it, "{last:?}");
+    assert_eq!(peer.expect_reset(stream).await, CANCEL);
+}
+
 #[tokio::test]
 async fn when_the_budget_is_spent_one_response_after_the_other_is_gathered() {
     let host = Host::bind().await;

@@ -6,12 +6,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use gannet::config::Pushes;
+use gannet::error::ErrorCode;
 use gannet::event::{EventHandler, On};
 use gannet::origin::Target;
 use gannet::{Config, Engine, Error, Request};
 use http::HeaderMap;
 
-use super::{SHORT, ask, come, serve, warm};
+use super::{SHORT, ask, come, no_spare_window, serve, warm};
 use crate::support::engine_with;
 use crate::support::peer::{
     CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, Host, OK, Peer, REFUSED_STREAM, field, frame,
@@ -274,6 +275,36 @@ async fn a_thousand_pushes_leave_a_connection_as_good_as_new() {
     );
 }
 
+#[tokio::test]
+async fn a_flood_of_promises_ends_its_connection_and_less_of_it_does_not() {
+    for (count, ends) in [(500, false), (4_000, true)] {
+        let mut config = pushing();
+        config.max_idle_frames = 1_000;
+        let (host, engine) = (Host::bind().await, engine_with(config));
+        let mut peer = warm(&engine, &host).await;
+        let asked = ask(&engine, host.get().max_attempts(1));
+        let stream = peer.expect_request().await;
+        let block = request(&host, "/not");
+        let promises = (1..=count).flat_map(|number: u32| {
+            let payload = [&(2 * number).to_be_bytes()[..], &block].concat();
+            frame(PUSH_PROMISE, END_HEADERS, stream, &payload)
+        });
+        (1..=count).for_each(|number| peer.books.promise(2 * number));
+        peer.raw(&promises.collect::<Vec<_>>()).await;
+        if !ends {
+            peer.respond(stream, b"page").await;
+        }
+        let answer = come(asked).await;
+        match answer {
+            Ok(_) => assert!(!ends),
+            Err(Error::GoAway {
+                code, by_server, ..
+            }) => assert!(ends && !by_server && code == ErrorCode::ENHANCE_YOUR_CALM),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
 /// What nobody has asked for holds up no end.
 #[tokio::test]
 async fn a_push_on_its_way_does_not_keep_an_engine_from_closing() {
@@ -329,12 +360,6 @@ async fn a_promise_that_crosses_a_cancellation_harms_nothing() {
     peer.head(stream, OK, false).await;
     peer.body(stream, 20 << 20, true).await;
     assert_eq!(come(asked).await.expect("all of it").body.len(), 20 << 20);
-}
-
-/// So that what is not given back is missed soon.
-fn no_spare_window(config: &mut Config) {
-    config.connection_window = 200_000;
-    config.bodies.max_connection_window = 200_000;
 }
 
 /// A promise, padded or not, and all of its response, of which a field is to be indexed.

@@ -1,18 +1,20 @@
-//! Thousands of responses that nobody wants to the end, and splits of every kind.
+//! Thousands of responses that nobody wants to the end.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use gannet::error::ErrorCode;
-use gannet::{Engine, Request, Upload};
+use gannet::event::{EventHandler, Events, Flow, On};
+use gannet::response::Cut;
+use gannet::{Engine, Error, Request, Upload};
+use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{ask, come, engine, serve, warm};
-use crate::support::peer::{
-    Books, CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, Host, MAX_STREAMS, OK, Peer, field,
-    frame,
-};
+use super::{ask, come, engine, no_spare_window, serve, warm};
+use crate::support::engine_with;
+use crate::support::peer::{Books, CANCEL, Host, MAX_STREAMS, OK, Peer, head, plain};
 
 const FETCHES: usize = 10_000;
 
@@ -135,22 +137,59 @@ async fn ten_thousand_that_are_given_up_leave_nothing_behind() {
     assert_eq!(ErrorCode(CANCEL).to_string(), "CANCEL");
 }
 
+/// Stops at the head, or at the first piece.
+struct Stops {
+    at_head: bool,
+}
+
+impl EventHandler for Stops {
+    fn response_received(&self, _: &On<'_>, _: StatusCode, _: &HeaderMap) -> Flow {
+        match self.at_head {
+            true => Flow::Stop,
+            false => Flow::Continue,
+        }
+    }
+
+    fn data_received(&self, _: &On<'_>, _: &Bytes) -> Flow {
+        Flow::Stop
+    }
+}
+
+/// A thousand of each.
 #[tokio::test]
 async fn a_thousand_oversize_or_stopped_responses_leave_a_connection_as_good_as_new() {
-    let (host, engine) = (Host::bind().await, engine());
+    let host = Host::bind().await;
+    let mut config = plain();
+    no_spare_window(&mut config);
+    let engine = engine_with(config);
     let mut peer = warm(&engine, &host).await;
-    for round in 0..1_000 {
-        let limit = if round % 2 == 0 { 5_000 } else { 1 << 20 };
-        let asked = ask(&engine, host.get().max_body(limit));
+    let stops = |at_head| host.get().events(Events::to(Stops { at_head }));
+    for round in 0..5_000 {
+        let kind = round % 5;
+        let asked = ask(
+            &engine,
+            match kind {
+                0 | 1 => host.get().max_body(5_000),
+                2 | 3 => stops(kind == 2),
+                _ => host.get(),
+            },
+        );
         let stream = peer.expect_request().await;
-        peer.head(stream, OK, false).await;
+        let announced = head(&[("content-length", "20000")]);
+        let head = if kind == 1 { &announced } else { OK };
+        peer.head(stream, head, false).await;
+        // What has come when the client ends it has been on the way, and counts.
         peer.data(stream, &[b'x'; 10_000], false).await;
-        if round % 2 == 0 {
-            assert!(come(asked).await.is_err());
-        } else {
+        if kind == 4 {
             asked.abort();
+        } else {
+            let answer = come(asked).await;
+            match answer {
+                Ok(response) => assert!(kind > 1 && response.receipt.cut == Some(Cut::Stopped)),
+                Err(error) => assert!(kind < 2 && matches!(error, Error::TooLarge { .. })),
+            }
         }
-        peer.expect_reset(stream).await;
+        assert_eq!(peer.expect_reset(stream).await, CANCEL);
     }
     let asked = ask(&engine, host.get());
     serve(&mut peer).await;
@@ -165,68 +204,49 @@ async fn a_thousand_oversize_or_stopped_responses_leave_a_connection_as_good_as_
     assert_eq!(come(asked).await.expect("all of it").body.len(), 20 << 20);
 }
 
-/// A head cut into HEADERS and CONTINUATION, a body into DATA of any size with any padding.
-fn split(stream: u32, head: &[u8], body: &[u8], rng: &mut fastrand::Rng) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let (mut left, mut kind) = (head, HEADERS);
-    while kind == HEADERS || !left.is_empty() {
-        let (piece, rest) = left.split_at(rng.usize(0..=left.len()));
-        let flags = if rest.is_empty() { END_HEADERS } else { 0 };
-        bytes.extend(frame(kind, flags, stream, piece));
-        (left, kind) = (rest, 9);
-    }
-    let mut left = body;
-    while !left.is_empty() {
-        let (piece, rest) = left.split_at(rng.usize(1..=left.len().min(5_000)));
-        match rng.bool() {
-            true => bytes.extend(frame(DATA, 0, stream, piece)),
-            false => {
-                let padding = rng.u8(..);
-                let padded = [&[padding], piece, &vec![0; padding.into()][..]].concat();
-                bytes.extend(frame(DATA, 8, stream, &padded));
-            }
-        }
-        left = rest;
-    }
-    match rng.bool() {
-        true => bytes.extend(frame(DATA, END_STREAM, stream, b"")),
-        false => bytes.extend(frame(
-            HEADERS,
-            END_HEADERS | END_STREAM,
-            stream,
-            &field("x", "y"),
-        )),
-    }
-    bytes
-}
-
+/// As long as there is no free stream all are in the queue, and there they are given up.
 #[tokio::test]
-async fn however_a_response_is_split_it_is_the_same() {
+async fn of_those_given_up_in_the_queue_none_reaches_the_server() {
     let (host, engine) = (Host::bind().await, engine());
-    let mut peer = warm(&engine, &host).await;
-    let head = [OK, &field("a", "1"), &field("b", "2")].concat();
-    for seed in 0..300 {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let body: Vec<u8> = (0..rng.usize(0..20_000)).map(|n| n as u8).collect();
-        let asked = ask(&engine, host.get());
-        let stream = peer.expect_request().await;
-        let bytes = split(stream, &head, &body, &mut rng);
-        let mut left = &bytes[..];
-        while !left.is_empty() {
-            let (piece, rest) = left.split_at(rng.usize(1..=left.len().min(9_000)));
-            peer.raw(piece).await;
-            tokio::task::yield_now().await;
-            left = rest;
+    let asked = ask(&engine, host.get());
+    let mut peer = host.welcome(&[(MAX_STREAMS, 100)]).await;
+    serve(&mut peer).await;
+    come(asked).await.expect("a response");
+    let holding: Vec<_> = (0..100).map(|_| ask(&engine, host.get())).collect();
+    let held = peer.expect_requests(100).await;
+    let mut rng = fastrand::Rng::with_seed(7);
+    let (mut kept, mut left) = (Vec::new(), Vec::new());
+    for number in 0..FETCHES {
+        match number % 100 {
+            0 => kept.push(ask(&engine, host.get())),
+            _ => left.push(ask(&engine, host.get())),
         }
-        let response = come(asked).await.expect("a response");
-        assert!(response.body == body, "seed {seed}");
-        assert_eq!(
-            (&response.headers["a"], &response.headers["b"]),
-            (
-                &"1".parse().expect("a value"),
-                &"2".parse().expect("a value")
-            )
-        );
-        assert_eq!(response.headers.len(), 2);
+        if rng.u8(0..4) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Some at once, some when they have waited for a while.
+        while left.len() > rng.usize(0..500) {
+            left.swap_remove(rng.usize(..left.len())).abort();
+        }
     }
+    left.iter().for_each(JoinHandle::abort);
+    while engine.snapshot().await.waiting != kept.len() {
+        tokio::task::yield_now().await;
+    }
+    for stream in held {
+        peer.respond(stream, b"ok").await;
+    }
+    for _ in &kept {
+        serve(&mut peer).await;
+    }
+    for asked in holding.into_iter().chain(kept) {
+        come(asked).await.expect("a response");
+    }
+    peer.ping_pong().await;
+    let sent = 1 + 100 + FETCHES / 100;
+    assert_eq!(
+        (peer.books.streams.len(), peer.books.resets.len()),
+        (sent, 0)
+    );
+    assert_eq!(engine.snapshot().await.counters.requests, sent as u64);
 }

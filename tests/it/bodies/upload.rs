@@ -54,6 +54,26 @@ async fn bytes_streams_readers_and_files_arrive_as_they_are_over_both_protocols(
 }
 
 #[tokio::test]
+async fn a_file_that_grows_is_sent_as_far_as_it_reached() {
+    let (host, engine) = (Host::bind().await, engine());
+    let mut peer = warm(&engine, &host).await;
+    peer.settings(&[(INITIAL_WINDOW, 0)]).await;
+    peer.ping_pong().await;
+    let path = std::env::temp_dir().join(format!("gannet-grows-{}", std::process::id()));
+    std::fs::write(&path, "as it was").expect("writable");
+    let asked = ask(&engine, Request::post(host.url(), Upload::file(&path)));
+    let stream = peer.expect_request().await;
+    std::fs::write(&path, "as it was, and more").expect("writable");
+    peer.window_update(stream, 1_000).await;
+    peer.expect("all of it", |books| books.streams[&stream].is_asked)
+        .await;
+    assert_eq!(peer.books.streams[&stream].body, b"as it was");
+    std::fs::remove_file(&path).expect("removable");
+    peer.respond(stream, b"ok").await;
+    come(asked).await.expect("a response");
+}
+
+#[tokio::test]
 async fn a_source_that_fails_or_lies_fails_its_own_fetch_only() {
     let (host, engine) = (Host::bind().await, engine());
     let mut peer = warm(&engine, &host).await;
@@ -74,6 +94,32 @@ async fn a_source_that_fails_or_lies_fails_its_own_fetch_only() {
     }
     peer.respond(other, b"ok").await;
     assert_eq!(come(sibling).await.expect("a response").body, "ok");
+}
+
+#[tokio::test]
+async fn a_source_that_panics_fails_its_own_fetch_only() {
+    let panics = || {
+        let pieces = stream::iter([Ok("some"), Err("more")]);
+        Upload::stream(pieces.inspect(|piece| assert!(piece.is_ok(), "a test")))
+    };
+    let (host, engine) = (Host::bind().await, engine());
+    let mut peer = warm(&engine, &host).await;
+    let sibling = ask(&engine, host.get());
+    let other = peer.expect_request().await;
+    let asked = ask(&engine, Request::post(host.url(), panics()));
+    let stream = peer.expect_request().await;
+    peer.expect_reset(stream).await;
+    let error = come(asked).await.expect_err("its source panics");
+    assert!(matches!(error, Error::Upload { .. }), "{error:?}");
+    peer.respond(other, b"ok").await;
+    assert_eq!(come(sibling).await.expect("a response").body, "ok");
+
+    let server = crate::support::script::Host::bind().await;
+    let engine = engine_of_http1();
+    let asked = ask(&engine, Request::post(server.url("/"), panics()));
+    let _line = server.accept().await;
+    let error = come(asked).await.expect_err("its source panics");
+    assert!(matches!(error, Error::Upload { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -98,6 +144,29 @@ async fn window_updates_and_settings_let_a_blocked_upload_go_on() {
     peer.expect("all of it", has(200_000)).await;
     peer.respond(stream, b"ok").await;
     come(asked).await.expect("a response");
+}
+
+/// A frame without a byte in it needs no leave (RFC 9113 §6.9.1).
+#[tokio::test]
+async fn an_upload_that_fills_the_window_to_the_last_byte_ends() {
+    let (host, engine) = (Host::bind().await, engine());
+    let mut peer = warm(&engine, &host).await;
+    peer.settings(&[(INITIAL_WINDOW, 1_000)]).await;
+    peer.ping_pong().await;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", "7".parse().expect("a value"));
+    for upload in [
+        Upload::stream(pieces(1_000)).length(1_000),
+        Upload::stream(pieces(1_000)),
+        Upload::stream(pieces(1_000)).trailers(trailers),
+        Upload::from(vec![b'x'; 1_000]),
+    ] {
+        let asked = ask(&engine, Request::post(host.url(), upload));
+        let stream = peer.expect_requests(1).await[0];
+        assert_eq!(peer.books.streams[&stream].body.len(), 1_000);
+        peer.respond(stream, b"ok").await;
+        come(asked).await.expect("a response");
+    }
 }
 
 #[tokio::test]

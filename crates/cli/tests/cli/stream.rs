@@ -130,8 +130,36 @@ fn a_file_is_put_under_its_name_and_data_are_posted_as_they_are() {
     );
     let gone = run(&["get", "-k", "-T", "/nonexistent/gannet", &echo]);
     assert_eq!(code(&gone), Some(3), "{}", text(&gone.stderr));
-    let piped = feed(&["get", "-k", "-T", "-", &echo], "from a pipe");
-    assert_eq!(text(&piped.stdout), "from a pipe");
+    for from in ["-", "/dev/stdin"] {
+        for rate in ["0", "10M"] {
+            let flags = ["get", "-k", "--limit-rate", rate, "-T", from, &echo];
+            let piped = feed(&flags, "from a pipe");
+            assert_eq!(text(&piped.stdout), "from a pipe", "{piped:?}");
+        }
+    }
+    let form = feed(&["get", "-k", "-d", "a=1", "-d", "@-", &echo], "b=2\n");
+    assert_eq!(text(&form.stdout), "a=1&b=2", "{form:?}");
+    let folder = std::env::temp_dir().display().to_string();
+    let folder = run(&["get", "-k", "-T", &folder, &echo]);
+    assert_eq!(code(&folder), Some(3), "{}", text(&folder.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_while_it_waits_for_what_it_is_to_send() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let mut child = gannet(&["get", "-d", "@-", "http://127.0.0.1:1/"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    // More than lies in a pipe, so that some of it has been read.
+    stdin.write_all(&[b'x'; 4 << 20]).expect("it reads");
+    crate::interrupt(&child);
+    drop(stdin);
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.signal(), Some(2), "{status:?}");
 }
 
 #[test]
@@ -192,6 +220,18 @@ fn bodies_are_decoded_unless_told_otherwise() {
         &testbed.url(path),
     ]);
     assert!(raw.stdout.starts_with(&[0x1f, 0x8b]) && raw.stdout.len() < 50_000);
+    // Less comes than is allowed, but that is not what is handed out.
+    let size = raw.stdout.len() + 1;
+    let short = run(&[
+        "get",
+        "-k",
+        "--max-size",
+        &size.to_string(),
+        &testbed.url(path),
+    ]);
+    assert_eq!((code(&short), short.stdout.len()), (Some(1), size));
+    let told = text(&short.stderr);
+    assert!(told.ends_with(&format!("after {size} bytes\n")), "{told}");
 }
 
 #[test]

@@ -203,6 +203,30 @@ proptest! {
 }
 
 #[test]
+fn only_what_surely_is_no_interim_response_is_taken_for_none() {
+    let unsure = |flags, payload: &[u8], shown: usize| {
+        let mut scan = Scan::default();
+        let mut bytes = frame(HEADERS, END_HEADERS | flags, 1, payload);
+        scan.feed(&mut bytes[..HEAD + shown], 1_000);
+        scan.unsure() == 1
+    };
+    for status in [0x88, 0x8b, 0x8e] {
+        assert!(!unsure(0, &[status], 1), "200 to 500 of the static table");
+    }
+    for first in [0x87, 0x8f, 0x48, 0x08, 0xbe, 0x20] {
+        assert!(
+            unsure(0, &[first], 1),
+            "another field, a literal, or a table resized"
+        );
+        assert!(!unsure(END_STREAM, &[first], 1), "interim ones end nothing");
+    }
+    assert!(unsure(0, &[0x88], 0), "it has yet to come");
+    assert!(!unsure(PADDED, &[1, 0x88, 0], 3) && unsure(PADDED, &[0x88, 0x48, 0], 3));
+    assert!(!unsure(PADDED | PRIORITY, &[0, 0, 0, 0, 0, 0, 0x88], 7));
+    assert!(unsure(PRIORITY, &[0x88, 0, 0, 0, 0, 0x48], 6));
+}
+
+#[test]
 fn what_is_promised_with_a_stream_given_up_comes_as_frames_of_that() {
     for (padding, limit) in [(&[][..], 1_000), (&[0], 7), (&[0], 1)] {
         let given_up = Rc::new(GivenUp::default());
