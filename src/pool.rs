@@ -40,7 +40,6 @@ use crate::origin::Origin;
 use crate::policy::admission::{Admit, Facts, admit};
 use crate::policy::memory::Memory;
 use crate::pool::agenda::Agenda;
-use crate::pool::idle::Untold;
 use crate::pool::ledger::Reach;
 use crate::pool::pushes::Pushes;
 use crate::pool::record::Record;
@@ -60,7 +59,8 @@ pub(crate) struct Pool {
     /// Fetches waiting, over all sites.
     pending: usize,
     pushes: Pushes,
-    untold: Untold,
+    /// Whether the ledger may not know of all that are idle.
+    has_untold: bool,
     agenda: Agenda,
     /// When the queues are next looked through.
     sweep: Option<(Instant, SpawnHandle)>,
@@ -92,7 +92,7 @@ impl Pool {
             tray,
             sites: HashMap::default(),
             connections: HashMap::default(),
-            untold: Untold::default(),
+            has_untold: false,
             agenda: Agenda::default(),
             pending: 0,
             sweep: None,

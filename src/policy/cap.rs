@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn the_longest_idle_socket_makes_room() {
         let (mut cap, now) = (cap(2), Instant::now());
-        let _ = ['a', 'b'].map(|who| cap.acquire(who));
+        assert!(['a', 'b'].map(|who| cap.acquire(who)) == [1, 2].map(Acquire::Granted));
         assert_eq!(cap.idle(Entry::new(2, now)), None);
         assert_eq!(cap.idle(Entry::new(1, now + Duration::from_nanos(1))), None);
         assert_eq!(cap.acquire('c'), wait(Some(Room::Evict(2))));

@@ -48,8 +48,6 @@ impl Drop for Alarm {
 pub(crate) enum Errand {
     /// Fetches of an origin may have somewhere to go.
     Serve(Origin),
-    /// The ledger is to hear of idle connections.
-    Tell,
     /// A connection may have been idle for long enough.
     Idle(Origin, u64),
     /// A connection is old.
@@ -69,7 +67,7 @@ impl Handler<Ring> for Pool {
 
 impl Pool {
     /// Will do `errand` at `at`.
-    pub(super) fn note(&mut self, at: Instant, errand: Errand, ctx: &mut Context<Self>) -> Key {
+    fn note(&mut self, at: Instant, errand: Errand, ctx: &mut Context<Self>) -> Key {
         let agenda = &mut self.agenda;
         agenda.noted += 1;
         let key = (at, agenda.noted);
@@ -154,7 +152,6 @@ impl Pool {
                     self.serve(&origin, ctx);
                 }
             }
-            Errand::Tell => self.tell_later(),
             Errand::Idle(origin, serial) => self.look_after(&origin, serial, now, ctx),
             Errand::Age(origin, serial) => self.retire(&origin, serial, Reason::MaxAge, ctx),
             Errand::Turn(origin, serial) => self.end_turn(&origin, serial, ctx),

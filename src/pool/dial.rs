@@ -158,7 +158,6 @@ impl Pool {
             retires: None,
             idle_since: None,
             is_offered: false,
-            is_untold: false,
             is_looked_after: false,
             turn: None,
         });

@@ -2,10 +2,7 @@
 //!
 //! While there are places enough nobody wants theirs. A connection with one request at a time is idle between
 //! any two; to tell the ledger each time, and to take it back, costs more than all else that a Pool does. So
-//! it is told a little later, of those that are idle still; and at once when places become few, or a place
-//! is wanted here.
-
-use std::time::Duration;
+//! it is told when places become few, of all that are idle then, and from there on at once.
 
 use actix::{Context, Handler};
 
@@ -17,17 +14,6 @@ use crate::pool::Pool;
 use crate::pool::agenda::Errand;
 use crate::pool::seat::Seat;
 use crate::pool::site::Site;
-
-/// How much later.
-const LATER: Duration = Duration::from_millis(100);
-
-/// Those of which the ledger has not been told.
-#[derive(Default)]
-pub(super) struct Untold {
-    serials: Vec<u64>,
-    /// Whether the agenda has an errand to tell of them.
-    is_noted: bool,
-}
 
 impl Handler<TellIdle> for Pool {
     type Result = ();
@@ -59,41 +45,25 @@ impl Pool {
         let due = due.filter(|_| !seat.is_looked_after);
         seat.is_looked_after |= due.is_some();
         let serial = seat.serial();
-        if self.with.ledger.is_tight() {
-            seat.tell(|entry| self.with.ledger.idle(entry));
-        } else if !seat.is_untold {
-            seat.is_untold = true;
-            self.untold.serials.push(serial);
-            if !std::mem::replace(&mut self.untold.is_noted, true)
-                && let Some(later) = now.checked_add(LATER)
-            {
-                self.note(later, Errand::Tell, ctx);
-            }
+        match self.with.ledger.is_tight() {
+            true => seat.tell(|entry| self.with.ledger.idle(entry)),
+            // Should they become few just now, what tells of it is not read yet.
+            false => self.has_untold = true,
         }
         if let Some(due) = due {
             self.note_for(serial, due, Errand::Idle(origin.clone(), serial), ctx);
         }
     }
 
-    /// The time has come to tell.
-    pub(super) fn tell_later(&mut self) {
-        self.untold.is_noted = false;
-        self.tell_idle();
-    }
-
-    /// Tells the ledger of those that it has not been told of and that are idle still.
+    /// Tells the ledger of all that are idle, if it may have use for that.
     pub(super) fn tell_idle(&mut self) {
-        for serial in std::mem::take(&mut self.untold.serials) {
-            let Some(held) = self.connections.get(&serial) else {
-                continue;
-            };
-            let site = self.sites.get_mut(&held.origin);
-            if let Some(seat) = site.and_then(|site| site.seat(serial)) {
-                seat.is_untold = false;
-                if seat.idle_since.is_some() {
-                    seat.tell(|entry| self.with.ledger.idle(entry));
-                }
-            }
+        if !self.has_untold || !self.with.ledger.is_tight() {
+            return;
+        }
+        self.has_untold = false;
+        let seats = self.sites.values_mut().flat_map(|site| &mut site.seats);
+        for seat in seats.filter(|seat| seat.idle_since.is_some()) {
+            seat.tell(|entry| self.with.ledger.idle(entry));
         }
     }
 }

@@ -36,8 +36,6 @@ pub(crate) struct Seat {
     pub(crate) idle_since: Option<Instant>,
     /// Whether the ledger counts it among the idle.
     pub(crate) is_offered: bool,
-    /// Whether it is among those that the ledger is to be told of.
-    pub(crate) is_untold: bool,
     /// Whether the agenda has an errand to look whether it has been idle for too long.
     pub(crate) is_looked_after: bool,
     /// Fetches until others have their turn.

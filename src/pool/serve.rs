@@ -97,8 +97,8 @@ impl Pool {
         self.on_given(given, ctx);
     }
 
-    /// Lets a fetch go out past the queue if nobody waits there, and the one connection of its origin is
-    /// at work and has room: as it is for nearly every fetch where there are many. Given back if not.
+    /// Lets a fetch go out past the queue if nobody waits there, and a connection is known to have room: as
+    /// it is for nearly every fetch where there are many. Given back if not.
     pub(super) fn give_at_once(
         &mut self,
         attempt: Attempt,
@@ -106,20 +106,24 @@ impl Pool {
         ctx: &mut Context<Self>,
     ) -> Option<Attempt> {
         let limit = self.with.config.per_origin_concurrency;
-        match self.sites.get_mut(attempt.origin()) {
-            // What has been tried before may have wishes of its own.
-            Some(site) if attempt.number() == 1 && site.takes_at_once(limit) => {
-                let origin = attempt.origin().clone();
-                let given = site.give(0, attempt, now);
-                let is_settled = given.spent.is_none() && !given.is_turn_over && !given.retires;
-                self.on_given(given, ctx);
-                if !is_settled {
-                    self.rest(&origin, ctx);
-                }
-                None
-            }
-            _ => Some(attempt),
+        // What has been tried before may have wishes of its own.
+        if attempt.number() > 1 {
+            return Some(attempt);
         }
+        let Some(site) = self.sites.get_mut(attempt.origin()) else {
+            return Some(attempt);
+        };
+        let Some(place) = site.at_once(limit) else {
+            return Some(attempt);
+        };
+        let origin = attempt.origin().clone();
+        let given = site.give(place, attempt, now);
+        let is_settled = given.spent.is_none() && !given.is_turn_over && !given.retires;
+        self.on_given(given, ctx);
+        if !is_settled {
+            self.rest(&origin, ctx);
+        }
+        None
     }
 
     /// A connection has been given a fetch.

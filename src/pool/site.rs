@@ -82,25 +82,35 @@ impl Site {
         self.waiting.insert(urgency, attempt, goes_before);
     }
 
-    /// Whether a fetch without wishes of its own need not queue, but can go to the first connection.
-    pub(crate) fn takes_at_once(&self, limit: Option<usize>) -> bool {
-        let [only] = &self.seats[..] else {
-            return false;
+    /// The connection that a fetch without wishes of its own can go to at once, past the queue: the only
+    /// one, or, where each has one at a time, the one that came free last.
+    pub(crate) fn at_once(&mut self, limit: Option<usize>) -> Option<usize> {
+        if !self.waiting.is_empty() || self.is_full(limit) {
+            return None;
+        }
+        let is_fit = |seat: &Seat| {
+            // One that is offered may be chosen for eviction in this very moment: the ledger is to be asked.
+            let may_go = !seat.is_offered && seat.post.address.connected();
+            may_go && seat.is_steady() && seat.has_room()
         };
-        // One that the ledger knows to be idle may be chosen for eviction in this very moment.
-        let is_ours = !only.is_offered && only.post.address.connected();
-        let may_go = is_ours && only.is_steady() && only.has_room();
-        self.waiting.is_empty() && may_go && !self.is_full(limit)
+        if let [only] = &self.seats[..] {
+            return is_fit(only).then_some(0);
+        }
+        let place = *self.freed.last()?;
+        self.seats
+            .get(place)
+            .filter(|seat| seat.is_free() && is_fit(seat))?;
+        self.freed.pop()
     }
 
     /// Gives a fetch to a connection that has room.
     pub(crate) fn give(&mut self, place: usize, attempt: Attempt, now: Instant) -> Given {
         let seat = &mut self.seats[place];
-        seat.idle_since = None;
         match attempt.goes_alone() {
             true => seat.slots.take_all(),
             false => seat.slots.take(),
         };
+        seat.idle_since = None;
         seat.entry.uses += 1;
         seat.entry.last_use = seat.entry.last_use.max(attempt.watch().accepted());
         let spent = seat.grow_older(now);

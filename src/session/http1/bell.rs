@@ -1,6 +1,7 @@
 //! What wakes whoever is to move a session on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 use futures::task::AtomicWaker;
@@ -11,24 +12,30 @@ use futures::task::AtomicWaker;
 pub(super) struct Bell {
     exchange: AtomicWaker,
     driver: AtomicWaker,
+    /// Whether an exchange will poll the session before it waits for anything.
+    is_hushed: AtomicBool,
 }
 
 impl Bell {
     /// From here on the exchange hears it, once.
     pub(super) fn heed(&self, exchange: &Waker) {
         self.exchange.register(exchange);
+        self.sound();
     }
 
-    /// From here on nobody is woken, for the session will be polled without that. Whether it has rung
-    /// since the exchange listened last.
-    pub(super) fn hush(&self) -> bool {
-        let has_rung = self.exchange.take().is_none();
-        self.exchange.register(Waker::noop());
-        has_rung
+    /// From here on nobody is woken.
+    pub(super) fn hush(&self) {
+        self.is_hushed.store(true, Ordering::Relaxed);
+    }
+
+    /// No longer hushed.
+    pub(super) fn sound(&self) {
+        self.is_hushed.store(false, Ordering::Relaxed);
     }
 
     /// The exchange is over. Whether the bell has rung since it listened last.
     pub(super) fn leave(&self) -> bool {
+        self.sound();
         self.exchange.take().is_none()
     }
 
@@ -48,6 +55,9 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        if self.is_hushed.load(Ordering::Relaxed) {
+            return;
+        }
         match self.exchange.take() {
             Some(exchange) => exchange.wake(),
             None => self.driver.wake(),
@@ -86,9 +96,13 @@ mod tests {
         bell.wake_by_ref();
         assert_eq!((rung(&exchange), rung(&driver)), (1, 1));
         bell.attend(&driver.clone().into());
-        assert!(bell.hush(), "it was not listened to");
+        bell.heed(&exchange.clone().into());
+        bell.hush();
         bell.wake_by_ref();
         assert_eq!((rung(&exchange), rung(&driver)), (1, 1));
+        bell.sound();
+        bell.wake_by_ref();
+        assert_eq!((rung(&exchange), rung(&driver)), (2, 1));
         bell.heed(&exchange.clone().into());
         assert!(!bell.leave());
     }

@@ -39,8 +39,6 @@ pub(crate) struct Exchange {
     /// Body bytes so far.
     got: u64,
     trailers: Option<HeaderMap>,
-    /// Whether the session may have something to do that it has not been polled for.
-    is_due: bool,
 }
 
 /// A response's head on its way.
@@ -76,7 +74,6 @@ impl Exchange {
             framing: Framing::Nothing,
             got: 0,
             trailers: None,
-            is_due: false,
         }
     }
 
@@ -187,21 +184,20 @@ impl Exchange {
             return Poll::Ready(None);
         };
         let mut quiet = Context::from_waker(Waker::noop());
-        // What is taken makes room for more, for which hyper would be woken.
-        self.is_due |= self.shared.bell.hush();
+        // What is taken makes room for more, for which hyper would be woken. The session is polled before
+        // anything is waited for.
+        self.shared.bell.hush();
         let polled = Pin::new(&mut *body).poll_frame(&mut quiet);
+        self.shared.bell.sound();
         if polled.is_ready() {
-            self.shared.bell.hush();
             return polled;
         }
-        self.is_due = false;
         self.shared.go_on(cx);
         Pin::new(body).poll_frame(&mut quiet)
     }
 
     /// Has what else there is to do done, while nothing of the response is wanted.
-    pub(in crate::session) fn keep_going(&mut self, cx: &Context<'_>) {
-        self.is_due = false;
+    pub(in crate::session) fn keep_going(&self, cx: &Context<'_>) {
         self.shared.go_on(cx);
     }
 
@@ -307,7 +303,7 @@ impl Drop for Exchange {
         bump(&shared.known.vitals.freed, 1);
         // What nobody else will see to.
         let has_rung = shared.bell.leave();
-        if has_rung || self.is_due || !shared.can_go_on(&self.sender) {
+        if has_rung || !shared.can_go_on(&self.sender) {
             shared.bell.call_driver();
         }
     }

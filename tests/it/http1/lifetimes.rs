@@ -66,6 +66,35 @@ async fn idle_connections_make_room_for_other_origins() {
     );
 }
 
+/// Those that were idle before places were few are known by then, and go in order of last use.
+#[tokio::test]
+async fn the_longest_unused_goes_though_there_was_room_when_it_turned_idle() {
+    let mut config = Config::default();
+    config.max_connections = 10;
+    let engine = engine_with(config);
+    let mut servers = Vec::new();
+    for _ in 0..13 {
+        servers.push(Host::bind().await.serve(|_, _, _| (OK.into(), Then::Keep)));
+    }
+    let fetch = async |place: usize| {
+        got(ask(&engine, Request::get(&servers[place].1[..]))).await;
+        servers[place].0.connections()
+    };
+    for place in (0..10).chain([0, 1]) {
+        assert_eq!(fetch(place).await, 1, "{place}");
+    }
+    for place in 10..13 {
+        assert_eq!(fetch(place).await, 1, "{place}");
+    }
+    // 2, 3 and 4 have gone for the last three.
+    for place in [0, 1, 5, 6, 7, 8, 9, 10, 11, 12] {
+        assert_eq!(fetch(place).await, 1, "{place}");
+    }
+    for place in [2, 3, 4] {
+        assert_eq!(fetch(place).await, 2, "{place}");
+    }
+}
+
 #[tokio::test]
 async fn a_shutdown_lets_what_is_on_its_way_finish() {
     let (host, engine) = (Host::bind().await, engine());
