@@ -57,7 +57,7 @@ fn numbers(report: &Report) -> String {
     let tiles = [
         (
             "requests a second",
-            format!("{:.0}", report.requests_per_second),
+            HumanCount(report.requests_per_second.round() as u64).to_string(),
         ),
         (
             "of body a second",
@@ -89,12 +89,15 @@ fn numbers(report: &Report) -> String {
     });
     let _ = write!(
         html,
-        "</div><p>{cut}{} requests in {:.2} s: {}. {} connections opened, {:.2} % of responses on a \
-         used one.{headers}</p></section>",
+        "</div><p>{cut}{} requests in {:.2} s: {}. {} opened, {:.2} % of responses on a used \
+         one.{headers}</p></section>",
         HumanCount(report.requests),
         report.seconds,
         escape(&outcome(report)),
-        HumanCount(report.connections.handshakes),
+        match report.connections.handshakes {
+            1 => "1 connection".to_owned(),
+            n => format!("{} connections", HumanCount(n)),
+        },
         report.connections.reuse * 100.0,
     );
     html
