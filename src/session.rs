@@ -20,7 +20,7 @@ pub(crate) use known::Known;
 use crate::config::Config;
 use crate::error::Error;
 use crate::message::vitals::Vitals;
-use crate::net::dial::Dialed;
+use crate::net::dial::Line;
 use crate::origin::{Protocol, Target};
 use crate::request::Request;
 
@@ -113,16 +113,16 @@ pub(crate) struct Head {
 /// Starts a session of the protocol agreed on. Of HTTP/2 the preface is written when this returns,
 /// the server's not awaited; until it has come, `initial_streams` may be opened.
 pub(crate) async fn open(
-    dialed: Dialed,
+    line: Line,
     config: &Config,
     initial_streams: usize,
     vitals: Rc<Vitals>,
 ) -> Result<Opened, Error> {
     let known = Rc::new(Known::new(vitals, &config.bodies));
-    match dialed.protocol {
-        Protocol::Http2 => http2::open(dialed.io, config, initial_streams, known).await,
+    match line.protocol {
+        Protocol::Http2 => http2::open(line.io, config, initial_streams, known).await,
         Protocol::Http10 | Protocol::Http11 => {
-            http1::open(dialed.io, config, dialed.forwarded, known).await
+            http1::open(line.io, config, line.forwarded, known).await
         }
     }
 }

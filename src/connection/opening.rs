@@ -31,8 +31,8 @@ pub(super) async fn open(
 ) -> Result<Opened, Error> {
     let opening = async {
         let dialed = dialer.dial(&origin, protocols, Rc::clone(&vitals)).await?;
-        let (mut peer, started) = (dialed.peer.clone(), dialed.started);
-        let session = session::open(dialed, &config, initial_streams, vitals).await?;
+        let (line, mut peer, started) = (dialed.line, dialed.peer, dialed.started);
+        let session = session::open(line, &config, initial_streams, vitals).await?;
         peer.dial.total = now().saturating_duration_since(started);
         Ok(Opened { session, peer })
     };

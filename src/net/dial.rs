@@ -39,13 +39,19 @@ pub(crate) struct Dialer {
 /// An open byte pipe, and who is at its other end.
 #[derive(Debug)]
 pub(crate) struct Dialed {
-    pub(crate) io: Linger<Io>,
+    pub(crate) line: Line,
     pub(crate) peer: Peer,
+    pub(crate) started: Instant,
+}
+
+/// What a session is spoken on.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) io: Linger<Io>,
     /// What is spoken on it.
     pub(crate) protocol: Protocol,
     /// If requests are for a proxy to forward.
     pub(crate) forwarded: Option<Forwarded>,
-    pub(crate) started: Instant,
 }
 
 /// How a proxy wants requests that it is to forward: with their whole URL (RFC 9112 §3.2.2).
@@ -97,11 +103,14 @@ impl Dialer {
             tls,
             dial,
         };
-        Ok(Dialed {
+        let line = Line {
             io: Linger::new(io),
-            peer,
             protocol,
             forwarded,
+        };
+        Ok(Dialed {
+            line,
+            peer,
             started,
         })
     }
@@ -150,12 +159,12 @@ impl Dialer {
             Io::Tcp(tcp) => {
                 let shaking = self.tls.shake_hands(name, offered, tcp);
                 let (stream, facts, protocol) = shaking.await?;
-                Ok((Io::Tls(Box::new(stream)), facts, protocol))
+                Ok((Io::Tls(stream), facts, protocol))
             }
             io => {
                 let shaking = self.tls.shake_hands(name, offered, io);
                 let (stream, facts, protocol) = shaking.await?;
-                Ok((Io::Inner(Box::new(stream)), facts, protocol))
+                Ok((Io::Inner(stream), facts, protocol))
             }
         }
     }

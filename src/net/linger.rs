@@ -1,6 +1,7 @@
 //! A close that both sides have seen.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -66,9 +67,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<T> {
             ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
             self.said_goodbye = true;
         }
-        let mut scratch = [0; 4096];
+        // Polled several times until the peer has closed: to clear it each time would be for nothing.
+        let mut scratch = [MaybeUninit::uninit(); 4096];
         loop {
-            let mut buf = ReadBuf::new(&mut scratch);
+            let mut buf = ReadBuf::uninit(&mut scratch);
             // A peer that ends without manners has ended all the same.
             let Ok(()) = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf)) else {
                 return Poll::Ready(Ok(()));

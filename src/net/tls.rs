@@ -56,7 +56,7 @@ impl Tls {
         name: &str,
         offered: Protocols,
         tcp: T,
-    ) -> Result<(TlsStream<T>, TlsFacts, Protocol), Error>
+    ) -> Result<(Box<TlsStream<T>>, TlsFacts, Protocol), Error>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -67,7 +67,8 @@ impl Tls {
             .map_err(|e| unusable(io::Error::new(io::ErrorKind::InvalidInput, e)))?;
         let alpn = offered.iter().map(|p| p.alpn().into()).collect();
         let shaking = connector.with_alpn(alpn).connect(name, tcp);
-        let stream = shaking.await.map_err(|e| failed(e, offered))?;
+        // Large, and on its way through several hands.
+        let stream = Box::new(shaking.await.map_err(|e| failed(e, offered))?);
         let facts = facts_of(stream.get_ref().1);
         let chosen = match facts.alpn.as_deref() {
             Some(alpn) => offered.iter().find(|p| p.alpn() == alpn),

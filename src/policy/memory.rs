@@ -4,12 +4,13 @@
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 
+use foldhash::fast::RandomState;
 use lru::LruCache;
 
 /// A map that forgets what was touched longest ago when it is full.
 #[derive(Debug)]
 pub(crate) struct Memory<K: Eq + Hash, V> {
-    cache: LruCache<K, V>,
+    cache: LruCache<K, V, RandomState>,
 }
 
 impl<K: Eq + Hash, V> Memory<K, V> {
@@ -17,7 +18,8 @@ impl<K: Eq + Hash, V> Memory<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
         // It grows as it fills: most engines meet far fewer origins than they may remember.
-        let cache = LruCache::sparse(capacity);
+        let mut cache = LruCache::unbounded_with_hasher(RandomState::default());
+        cache.resize(capacity);
         Self { cache }
     }
 

@@ -31,14 +31,17 @@ impl Dialer {
             && proxy.scheme() == ProxyScheme::Https
         {
             let place = (&**host, *port);
-            return self.open_shared(proxy, local, place, vitals, times).await;
+            // Boxed, as all that only some dials do: every dial would have to have room for it.
+            return Box::pin(self.open_shared(proxy, local, place, vitals, times)).await;
         }
         let (tcp, leg) = self.reach(way.first_hop(), local, times).await?;
         let io = Io::Tcp(Meter::new(tcp, vitals));
         let io = match way {
             Way::Direct { .. } => io,
-            Way::Forward(proxy) => self.greet(proxy, Protocols::HTTP11, io).await?.0,
-            Way::Tunnel { proxy, host, port } => self.pass(proxy, host, *port, io).await?,
+            Way::Forward(proxy) => Box::pin(self.greet(proxy, Protocols::HTTP11, io)).await?.0,
+            Way::Tunnel { proxy, host, port } => {
+                Box::pin(self.pass(proxy, host, *port, io)).await?
+            }
         };
         Ok((io, leg))
     }
@@ -168,10 +171,11 @@ mod tests {
             .expect("open");
         assert!(dialed.peer.tls.is_none());
         let forwarded = dialed
+            .line
             .forwarded
             .as_ref()
             .expect("it is for the proxy to forward");
-        assert_eq!(dialed.protocol, Protocol::Http11);
+        assert_eq!(dialed.line.protocol, Protocol::Http11);
         assert_eq!(dialed.peer.address, place);
         assert_eq!(dialed.peer.proxy, Some(format!("http://{place}")));
         let value = forwarded.authorization.as_ref().expect("credentials");

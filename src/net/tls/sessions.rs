@@ -1,30 +1,50 @@
 //! The sessions that may be resumed.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use lru::LruCache;
 use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
 
-/// Tickets kept of one server: what most send at once. Each resumes one connection (RFC 8446
-/// §C.4), and may have 64 KiB.
-const TICKETS: usize = 2;
-
 /// What is kept of so many servers; the one unused longest is forgotten.
 pub(super) struct Sessions {
-    servers: Mutex<LruCache<ServerName<'static>, Kept>>,
+    /// By name: a handshake asks six times, and a name is looked up without a copy of it.
+    servers: Mutex<LruCache<Box<str>, Kept, RandomState>>,
     limit: usize,
 }
 
 #[derive(Default)]
 struct Kept {
     group: Option<NamedGroup>,
-    session: Option<Tls12ClientSessionValue>,
-    /// The newest last.
-    tickets: VecDeque<Tls13ClientSessionValue>,
+    /// Apart, for few servers speak TLS 1.2.
+    session: Option<Box<Tls12ClientSessionValue>>,
+    tickets: Tickets,
+}
+
+/// Tickets kept of one server: what most send at once. Each resumes one connection (RFC 8446
+/// §C.4), and may have 64 KiB.
+#[derive(Default)]
+struct Tickets {
+    newest: Option<Box<Tls13ClientSessionValue>>,
+    other: Option<Box<Tls13ClientSessionValue>>,
+}
+
+impl Tickets {
+    /// The oldest goes if there are two.
+    fn push(&mut self, ticket: Tls13ClientSessionValue) {
+        self.other = self.newest.take().or(self.other.take());
+        self.newest = Some(Box::new(ticket));
+    }
+
+    fn pop(&mut self) -> Option<Tls13ClientSessionValue> {
+        self.newest
+            .take()
+            .or(self.other.take())
+            .map(|ticket| *ticket)
+    }
 }
 
 impl Sessions {
@@ -32,19 +52,22 @@ impl Sessions {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             // It grows as it is used; the limit may be generous.
-            servers: Mutex::new(LruCache::unbounded()),
+            servers: Mutex::new(LruCache::unbounded_with_hasher(RandomState::default())),
             limit,
         }
     }
 
     /// What is kept is whole after every step, so a panic elsewhere spoils nothing.
-    fn servers(&self) -> MutexGuard<'_, LruCache<ServerName<'static>, Kept>> {
+    fn servers(&self) -> MutexGuard<'_, LruCache<Box<str>, Kept, RandomState>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, name: ServerName<'static>, change: impl FnOnce(&mut Kept)) {
-        let mut servers = self.servers();
-        change(servers.get_or_insert_mut(name, Kept::default));
+    fn keep(&self, name: &ServerName<'_>, change: impl FnOnce(&mut Kept)) {
+        let (mut servers, name) = (self.servers(), name.to_str());
+        if let Some(kept) = servers.get_mut(&*name) {
+            return change(kept);
+        }
+        change(servers.get_or_insert_mut(Box::from(&*name), Kept::default));
         if servers.len() > self.limit {
             servers.pop_lru();
         }
@@ -53,38 +76,35 @@ impl Sessions {
 
 impl ClientSessionStore for Sessions {
     fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
-        self.keep(name, |kept| kept.group = Some(group));
+        self.keep(&name, |kept| kept.group = Some(group));
     }
 
     fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
-        self.servers().get(&name.to_owned())?.group
+        self.servers().get(&*name.to_str())?.group
     }
 
     fn set_tls12_session(&self, name: ServerName<'static>, session: Tls12ClientSessionValue) {
-        self.keep(name, |kept| kept.session = Some(session));
+        self.keep(&name, |kept| kept.session = Some(Box::new(session)));
     }
 
     fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.servers().get(&name.to_owned())?.session.clone()
+        let mut servers = self.servers();
+        servers.get(&*name.to_str())?.session.as_deref().cloned()
     }
 
     fn remove_tls12_session(&self, name: &ServerName<'static>) {
-        if let Some(kept) = self.servers().get_mut(name) {
+        if let Some(kept) = self.servers().get_mut(&*name.to_str()) {
             kept.session = None;
         }
     }
 
     fn insert_tls13_ticket(&self, name: ServerName<'static>, ticket: Tls13ClientSessionValue) {
-        self.keep(name, |kept| {
-            if kept.tickets.len() == TICKETS {
-                kept.tickets.pop_front();
-            }
-            kept.tickets.push_back(ticket);
-        });
+        self.keep(&name, |kept| kept.tickets.push(ticket));
     }
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.servers().get_mut(name)?.tickets.pop_back()
+        let mut servers = self.servers();
+        servers.get_mut(&*name.to_str())?.tickets.pop()
     }
 }
 
