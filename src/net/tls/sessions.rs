@@ -35,14 +35,14 @@ struct Tickets {
 impl Tickets {
     /// The oldest goes if there are two.
     fn push(&mut self, ticket: Tls13ClientSessionValue) {
-        self.other = self.newest.take().or(self.other.take());
+        self.other = self.newest.take().or_else(|| self.other.take());
         self.newest = Some(Box::new(ticket));
     }
 
     fn pop(&mut self) -> Option<Tls13ClientSessionValue> {
         self.newest
             .take()
-            .or(self.other.take())
+            .or_else(|| self.other.take())
             .map(|ticket| *ticket)
     }
 }
