@@ -5,6 +5,7 @@ mod fields;
 mod http1;
 mod http2;
 mod known;
+mod preface;
 mod tap;
 
 use std::rc::Rc;
@@ -110,8 +111,8 @@ pub(crate) struct Head {
     pub(crate) raw: Option<Bytes>,
 }
 
-/// Starts a session of the protocol agreed on. Of HTTP/2 the preface is written when this returns,
-/// the server's not awaited; until it has come, `initial_streams` may be opened.
+/// Starts a session of the protocol agreed on. Of HTTP/2 nothing is written before the driver is polled,
+/// and the server's preface is not awaited; until it has come, `initial_streams` may be opened.
 pub(crate) async fn open(
     line: Line,
     config: &Config,

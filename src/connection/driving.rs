@@ -20,6 +20,8 @@ pub(super) struct Driving {
     bell: Option<(Arc<Bell>, Waker)>,
     /// Whether the driver has been told to let go of the session.
     is_closing: bool,
+    /// Whether its Pool has had a turn since the session was opened.
+    has_begun: bool,
 }
 
 /// Wakes the actor, and tells that it is for the driver: an actor is woken for each message as well, and
@@ -48,6 +50,7 @@ impl Driving {
             _permit: permit,
             bell: None,
             is_closing: false,
+            has_begun: false,
         }
     }
 
@@ -80,6 +83,13 @@ impl ActorFuture<Connection> for Driving {
         ctx: &mut Context<Connection>,
         cx: &mut Turn<'_>,
     ) -> Poll<()> {
+        if !self.has_begun {
+            // The Pool has just been told, and sends the fetch that this was opened for: its head leaves
+            // together with this side's settings, rather than a record and a system call behind them.
+            self.has_begun = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let Some(waker) = self.waker(cx.waker(), connection) else {
             return Poll::Pending;
         };

@@ -28,6 +28,7 @@ use crate::session::fields::{announce, is_callers, waits_for_word};
 use crate::session::http2::exchange::Incoming;
 use crate::session::http2::upload::Upload;
 use crate::session::known::{Known, error_of};
+use crate::session::preface::Preface;
 use crate::session::tap::Tap;
 use crate::session::{self, Opened, Step};
 use crate::upload::Source;
@@ -52,22 +53,22 @@ pub(crate) struct Session {
 
 /// Moves the bytes of a session, and notices what the server does to it.
 pub(crate) struct Driver {
-    h2: Connection<Tap<LastWord<Linger<Io>>>, Bytes>,
+    h2: Connection<Tap<Preface<LastWord<Linger<Io>>>>, Bytes>,
     known: Rc<Known>,
     /// Asked after each turn whether new streams may open; `None` once they may not.
     probe: Option<SendRequest<Bytes>>,
     room: usize,
 }
 
-/// Starts a session. The preface is written when this returns, the server's not awaited; until it
-/// has come, `initial_streams` may be opened.
+/// Starts a session. Nothing is written before the driver is polled, and the server's preface is not
+/// awaited; until it has come, `initial_streams` may be opened.
 pub(super) async fn open(
     io: Linger<Io>,
     config: &Config,
     initial_streams: usize,
     known: Rc<Known>,
 ) -> Result<Opened, Error> {
-    let io = Tap::new(LastWord::new(io), Rc::clone(&known.sight));
+    let io = Tap::new(Preface::new(LastWord::new(io)), Rc::clone(&known.sight));
     let mut builder = h2::client::Builder::new();
     if let Some(pushes) = &config.bodies.pushes {
         builder.max_concurrent_streams(pushes.at_once);
