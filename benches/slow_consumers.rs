@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 const ORIGINS: usize = 10;
 const SLOW: usize = 1_000;
-const FAST: usize = 20_000;
+const FAST: usize = 60_000;
 const SERVER: &str = "GANNET_BENCH_SERVER";
 
 type Fault = Box<dyn std::error::Error>;
@@ -108,7 +108,7 @@ type Rate = [f64; 2];
 
 async fn rates(engine: &Engine, origins: &[String]) -> Result<Vec<Rate>, Fault> {
     let mut rates = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..5 {
         rates.push(rate(engine, origins).await?);
     }
     Ok(rates)
