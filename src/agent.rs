@@ -5,6 +5,7 @@ mod inside;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use actix::dev::{MessageResponse, OneshotSender};
@@ -20,7 +21,7 @@ use crate::error::Error;
 use crate::log;
 use crate::message::attempt::{Attempt, Outcome};
 use crate::message::caller::Caller;
-use crate::message::tray::{Knock, Tray};
+use crate::message::tray::{Attend, Attending, Tray};
 use crate::message::{
     CloseIdle, CloseOrigin, Drain, Ended, Failed, Fetch, Open, Submit, Supervisor, TakeSnapshot,
     Tidy,
@@ -110,6 +111,10 @@ impl With {
 impl Actor for Agent {
     type Context = Context<Self>;
 
+    fn started(&mut self, ctx: &mut Self::Context) {
+        Attending::while_addressed(ctx);
+    }
+
     fn stopped(&mut self, _: &mut Self::Context) {
         if let Some(supervisor) = self.with.supervisor.as_ref().and_then(|s| s.upgrade()) {
             supervisor.do_send(Ended::Agent);
@@ -160,11 +165,12 @@ where
     }
 }
 
-impl Handler<Knock> for Agent {
-    type Result = ();
-
-    fn handle(&mut self, _: Knock, ctx: &mut Self::Context) {
-        let mut batch = self.tray.take();
+impl Attend for Agent {
+    fn attend(&mut self, waker: Option<&Waker>, ctx: &mut Context<Self>) {
+        let mut batch = self.tray.take(waker);
+        if batch.is_empty() {
+            return;
+        }
         let now = now();
         for submit in batch.drain(..) {
             let request = (submit.request, submit.origin);

@@ -19,8 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WeakRecipient,
-    WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WeakRecipient, WrapFuture,
 };
 use slog::Logger;
 
@@ -36,8 +35,8 @@ use crate::error::{Error, ErrorCode};
 use crate::log;
 use crate::message::attempt::Attempt;
 use crate::message::pushed::Pushed;
-use crate::message::tray::Tray;
-use crate::message::vitals::Vitals;
+use crate::message::tray::{Attend, Attending, Hatch, Tray};
+use crate::message::vitals::{Vitals, bump};
 use crate::message::{Close, ConnectionEvent, ConnectionId, GoAway, News, Permit};
 use crate::net::Dialer;
 use crate::origin::Protocols;
@@ -55,8 +54,6 @@ pub(crate) struct Connection {
     windows: Windows,
     tray: Tray<Attempt>,
     streams: Streams,
-    /// Its Pool, while there are streams.
-    pool: Option<Recipient<ConnectionEvent>>,
     /// From its first stream until it rests.
     at_work: Option<AtWork>,
     /// Whether it will rest, unless there are streams by then.
@@ -86,6 +83,8 @@ pub(crate) struct Setup {
     pub(crate) tally: Arc<Tally>,
     pub(crate) bytes: Arc<ByteBudget>,
     pub(crate) owner: WeakRecipient<ConnectionEvent>,
+    /// Where its number is put when streams of it are over.
+    pub(crate) freed: Hatch<u64>,
     /// Keeps what the server pushes, where it may.
     pub(crate) keeper: Option<WeakRecipient<Pushed>>,
     pub(crate) vitals: Rc<Vitals>,
@@ -109,7 +108,6 @@ impl Connection {
             watch: Watch::new(now),
             tray,
             streams: Streams::default(),
-            pool: None,
             at_work: None,
             is_to_rest: false,
             started: 0,
@@ -119,16 +117,13 @@ impl Connection {
     }
 
     fn tell(&self, news: News) {
-        let id = self.with.id.clone();
-        let event = ConnectionEvent { id, news };
-        match &self.pool {
-            Some(pool) => pool.do_send(event),
-            None => {
-                if let Some(pool) = self.with.owner.upgrade() {
-                    pool.do_send(event);
-                }
-            }
-        }
+        let Some(pool) = self.with.owner.upgrade() else {
+            return;
+        };
+        let vitals = &self.with.vitals;
+        bump(&vitals.told, 1);
+        let (id, over) = (self.with.id.clone(), vitals.over.take());
+        pool.do_send(ConnectionEvent { id, over, news });
     }
 
     fn on_dialed(
@@ -252,7 +247,7 @@ impl Actor for Connection {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // It ends by its own doing only, never for want of an address.
-        self.streams.open(ctx.address().recipient());
+        Attending::always(ctx);
         let opening = open(
             Arc::clone(&self.with.dialer),
             Arc::clone(&self.with.config),
@@ -289,6 +284,8 @@ impl Handler<Close> for Connection {
     type Result = ();
 
     fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
+        // Fetches that it was given before are still sent.
+        self.attend(None, ctx);
         self.drain(close.reason, ctx);
         if close.now {
             // Each resets its stream and tells; the session then says goodbye as ever.

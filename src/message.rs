@@ -4,13 +4,13 @@
 //! |---|---|---|
 //! | [`Fetch`] | a caller → Agent | fetch this, answer with a [`Response`] |
 //! | [`Open`] | a caller → Agent | fetch this, answer at its head with an [`OpenResponse`] |
-//! | `Submit` | Engine → Agent | the same for `Engine::fetch` and `Engine::open` |
-//! | `Attempt` | Agent → Pool → Connection → Stream | carries the request and the right to answer it |
+//! | `Submit` | Engine → Agent, by its tray | the same for `Engine::fetch` and `Engine::open` |
+//! | `Attempt` | Agent → Pool → Connection by their trays → Stream | carries the request and the right to answer it |
 //! | `Failed` | whoever held the attempt → Agent | it came to nothing: retry or tell the caller |
-//! | `ConnectionEvent` | Connection → Pool | room, freed, suspect, recovered, draining, closed |
-//! | `StreamDone` | Stream → Connection | the stream is off the session, and how it ended |
-//! | `Knock` | whoever put `Submit`s, `Attempt`s or `StreamDone`s on an actor's tray → it | there is something on it |
-//! | `Pushed` | Stream → Pool | what the server promises is on its way, here, or lost |
+//! | its number | Connection → Pool, by a tray | streams of it are over |
+//! | `ConnectionEvent` | Connection → Pool | room, suspect, recovered, draining, closed |
+//! | `StreamDone` | Stream → Connection, by a tray | the stream is off the session, and how it ended |
+//! //! | `Pushed` | Stream → Pool | what the server promises is on its way, here, or lost |
 //! | `Granted` | ledger of sockets → Pool | the place you waited for |
 //! | `Displace` | ledger of sockets → Pool | this connection is to make room for another origin |
 //! | `TellIdle` | ledger of sockets → Pool | places have become few: who is idle? |
@@ -117,6 +117,8 @@ pub(crate) struct ConnectionId {
 #[rtype(result = "()")]
 pub(crate) struct ConnectionEvent {
     pub(crate) id: ConnectionId,
+    /// Streams that were over before, and not yet counted.
+    pub(crate) over: u64,
     pub(crate) news: News,
 }
 
@@ -125,8 +127,6 @@ pub(crate) struct ConnectionEvent {
 pub(crate) enum News {
     /// It is open, or the server changed its mind: so many streams may be open at once.
     Room(usize),
-    /// Streams ended: as many as [`Vitals::over`](vitals::Vitals) says.
-    Freed,
     /// It may be dead.
     Suspect,
     /// It is alive after all.

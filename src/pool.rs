@@ -18,6 +18,7 @@ mod site;
 mod sweep;
 
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Instant;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, SpawnHandle};
@@ -33,7 +34,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::error::Error;
 use crate::message::attempt::Attempt;
-use crate::message::tray::{Knock, Tray};
+use crate::message::tray::{Attend, Attending, Tray};
 use crate::message::{Close, ConnectionId, Displace, Ended, Granted, How, Supervisor};
 use crate::net::Dialer;
 use crate::origin::Origin;
@@ -51,6 +52,8 @@ use crate::view::{Change, Counters, Lifecycle, Reason, Tally};
 pub(crate) struct Pool {
     with: With,
     tray: Tray<Attempt>,
+    /// Connections on which streams are over.
+    freed: Tray<u64>,
     sites: HashMap<Origin, Site>,
     /// Every connection that is not gone yet, by number.
     connections: HashMap<u64, Held>,
@@ -90,6 +93,7 @@ impl Pool {
             pushes: pushes::empty(&with.config),
             with,
             tray,
+            freed: Tray::default(),
             sites: HashMap::default(),
             connections: HashMap::default(),
             has_untold: false,
@@ -136,6 +140,7 @@ impl Actor for Pool {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        Attending::while_addressed(ctx);
         let this = ctx.address().downgrade();
         let reach = Reach {
             granted: this.clone().recipient(),
@@ -163,11 +168,14 @@ impl Actor for Pool {
     }
 }
 
-impl Handler<Knock> for Pool {
-    type Result = ();
-
-    fn handle(&mut self, _: Knock, ctx: &mut Self::Context) {
-        let mut batch = self.tray.take();
+impl Attend for Pool {
+    fn attend(&mut self, waker: Option<&Waker>, ctx: &mut Context<Self>) {
+        // Who comes finds the slots that are free.
+        self.hear(waker, ctx);
+        let mut batch = self.tray.take(waker);
+        if batch.is_empty() {
+            return;
+        }
         let now = now();
         for attempt in batch.drain(..) {
             self.receive(attempt, now, ctx);
@@ -177,6 +185,15 @@ impl Handler<Knock> for Pool {
 }
 
 impl Pool {
+    /// Hears which streams are over. Every message is handled as it would be had it come after.
+    fn hear(&mut self, waker: Option<&Waker>, ctx: &mut Context<Self>) {
+        let mut freed = self.freed.take(waker);
+        for serial in freed.drain(..) {
+            self.on_freed(serial, ctx);
+        }
+        self.freed.keep(freed);
+    }
+
     /// Takes a fetch in, if there is room for it, or answers it with what was pushed.
     fn receive(&mut self, attempt: Attempt, now: Instant, ctx: &mut Context<Self>) {
         if self.is_closing {
@@ -212,6 +229,7 @@ impl Handler<Granted> for Pool {
     type Result = ();
 
     fn handle(&mut self, Granted { origin, permit }: Granted, ctx: &mut Self::Context) {
+        self.hear(None, ctx);
         let Some(site) = self.sites.get_mut(&origin) else {
             return;
         };
@@ -229,6 +247,7 @@ impl Handler<Displace> for Pool {
     type Result = ();
 
     fn handle(&mut self, displace: Displace, ctx: &mut Self::Context) {
+        self.hear(None, ctx);
         let serial = displace.connection;
         let Some(held) = self.connections.get(&serial) else {
             return;
@@ -254,6 +273,8 @@ impl Handler<Close> for Pool {
     type Result = ();
 
     fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
+        // Fetches that were sent before still go out.
+        self.attend(None, ctx);
         self.is_closing = true;
         self.with.ledger.leave(self.with.shard);
         for (_, mut site) in self.sites.drain() {

@@ -11,7 +11,7 @@ mod receiving;
 mod shift;
 mod sink;
 
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ use crate::view::Tally;
 pub(crate) struct Stream {
     desk: Rc<Desk>,
     /// `None`: of what is pushed, which has no slot on the connection.
-    owner: Option<Weak<Hatch<StreamDone>>>,
+    owner: Option<Hatch<StreamDone>>,
     /// Names to the owner the fetch that it has to be told the end of.
     number: Option<u64>,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Common {
 
 impl Stream {
     /// Begins with what is on the desk.
-    pub(crate) fn new(desk: Rc<Desk>, owner: Weak<Hatch<StreamDone>>) -> Self {
+    pub(crate) fn new(desk: Rc<Desk>, owner: Hatch<StreamDone>) -> Self {
         Self {
             desk,
             owner: Some(owner),
@@ -100,8 +100,7 @@ impl Stream {
 
     /// Tells the connection, once for each fetch, that the slot is free.
     fn announce(&mut self, finish: Finish, goes_on: bool) {
-        let owner = self.owner.as_ref().and_then(Weak::upgrade);
-        if let (Some(number), Some(owner)) = (self.number.take(), owner) {
+        if let (Some(number), Some(owner)) = (self.number.take(), &self.owner) {
             owner.put(StreamDone {
                 number,
                 finish,

@@ -2,29 +2,31 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use actix::{AsyncContext, Context, Handler};
+use actix::{AsyncContext, Context};
 
 use crate::clock::now;
 use crate::connection::{Connection, State};
 use crate::error::{Error, ErrorCode};
 use crate::message::attempt::Attempt;
-use crate::message::tray::Knock;
+use crate::message::tray::Attend;
 use crate::message::vitals::bump;
 use crate::message::{Finish, News, StreamDone};
 use crate::stream::{Work, finish_of};
 
-impl Handler<Knock> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, _: Knock, ctx: &mut Self::Context) {
-        let mut done = self.streams.done();
+impl Attend for Connection {
+    fn attend(&mut self, waker: Option<&Waker>, ctx: &mut Context<Self>) {
+        let mut done = self.streams.done(waker);
+        let mut attempts = self.tray.take(waker);
+        if done.is_empty() && attempts.is_empty() {
+            return;
+        }
         for done in done.drain(..) {
             self.on_done(done, ctx);
         }
         self.streams.keep(done);
-        let mut attempts = self.tray.take();
         // What is sent in one turn is sent at one time, and leaves together: the driver is polled after
         // this.
         let mut turn = None;
@@ -72,7 +74,6 @@ impl Connection {
             }
         }
         if self.streams.len() == 1 {
-            self.pool = self.with.owner.upgrade();
             let spares = self.with.bytes.spares();
             self.at_work.get_or_insert_with(|| spares.at_work());
             if self.watch.first_stream(now) {
@@ -103,9 +104,6 @@ impl Connection {
             self.drain(reason, ctx);
         }
         self.free();
-        if self.streams.is_empty() {
-            self.pool = None;
-        }
         if self.streams.is_empty() && !is_spent && matches!(self.state, State::Draining) {
             self.bound_the_close(ctx);
         }
@@ -134,12 +132,13 @@ impl Connection {
         self.streams.rest();
     }
 
-    /// Tells that a slot is free: in one message for all that come free until it is heard.
+    /// Tells that a slot is free: once for all that come free until it is heard, and not before what was
+    /// told earlier.
     fn free(&self) {
-        let over = &self.with.vitals.over;
-        bump(over, 1);
-        if over.get() == 1 {
-            self.tell(News::Freed);
+        let vitals = &self.with.vitals;
+        bump(&vitals.over, 1);
+        if vitals.over.get() == 1 && vitals.told.get() == 0 {
+            self.with.freed.put(self.with.id.serial);
         }
     }
 }

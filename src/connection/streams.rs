@@ -1,12 +1,13 @@
 //! The streams of a connection: those at work, and some that wait for the next fetch.
 
 use std::rc::{Rc, Weak};
+use std::task::Waker;
 
-use actix::{Actor, Addr, Recipient};
+use actix::{Actor, Addr};
 use foldhash::HashMap;
 
 use crate::message::StreamDone;
-use crate::message::tray::{Hatch, Knock, Tray};
+use crate::message::tray::Tray;
 use crate::stream::{Desk, Stream, Work};
 
 /// At rest at most, at about 2 KiB each: to start one costs a tenth of a fetch.
@@ -19,8 +20,6 @@ pub(super) struct Streams {
     at_rest: Vec<Hand>,
     /// Where they tell that they are done.
     done: Tray<StreamDone>,
-    /// Lent to them. An address made for each would cost more than the message.
-    own: Option<Rc<Hatch<StreamDone>>>,
 }
 
 struct Hand {
@@ -30,14 +29,9 @@ struct Hand {
 }
 
 impl Streams {
-    /// `own` is the connection's.
-    pub(super) fn open(&mut self, own: Recipient<Knock>) {
-        self.own = Some(Rc::new(self.done.hatch(own)));
-    }
-
-    /// Those that have told that they are done.
-    pub(super) fn done(&mut self) -> Vec<StreamDone> {
-        self.done.take()
+    /// Those that have told that they are done; `waker` is woken when there are more.
+    pub(super) fn done(&mut self, waker: Option<&Waker>) -> Vec<StreamDone> {
+        self.done.take(waker)
     }
 
     /// Takes back what they lay in.
@@ -72,10 +66,9 @@ impl Streams {
             None => {
                 let desk = Rc::new(Desk::default());
                 desk.put(number, work);
-                let own = self.own.as_ref().map(Rc::downgrade).unwrap_or_default();
                 Hand {
                     desk: Rc::downgrade(&desk),
-                    address: Stream::new(desk, own).start(),
+                    address: Stream::new(desk, self.done.hatch()).start(),
                 }
             }
         };

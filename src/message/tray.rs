@@ -1,67 +1,100 @@
-//! A way into an actor for what comes by the hundred: between two looks of the actor it costs one
-//! message, however much is put in. A message for each would cost two allocations, and where threads
-//! are crossed a wakeup.
+//! A way into an actor for what comes by the hundred: what is put in wakes the actor, which looks. A
+//! message for each would cost two allocations and a place in its mailbox, and where threads are crossed
+//! a wakeup each.
 
-use std::mem;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context as Turn, Poll, Waker};
+use std::{fmt, mem};
 
-use actix::{Actor, Addr, Context, Handler, Message, Recipient};
+use actix::fut::ActorFuture;
+use actix::{Actor, Addr, AsyncContext, Context};
 
 /// What is kept for the next batch.
 const SPARE: usize = 64;
 /// What is kept where there is nothing to do.
 const FEW: usize = 4;
 
-/// There is something on your tray.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Knock;
-
 /// What has been put in for an actor, which owns it: what lies on it is dropped with the actor, as
 /// what is in its mailbox.
-#[derive(Debug)]
 pub(crate) struct Tray<T> {
-    items: Arc<Mutex<Vec<T>>>,
+    shared: Arc<Shared<T>>,
     spare: Vec<T>,
 }
 
-/// Where something can be put on a [`Tray`].
+/// Where something can be put on a [`Tray`]. Keeps no actor alive.
 ///
-/// What is put in may be seen before a message that was sent to the actor earlier, but never after one
-/// that was sent later: its knock was in the mailbox by then.
-#[derive(Debug)]
-pub(crate) struct Hatch<T> {
-    items: Weak<Mutex<Vec<T>>>,
-    bell: Recipient<Knock>,
+/// An actor looks at its trays whenever it has a turn, after its mailbox: a handler that must not overtake
+/// what was put in before its message was sent looks first, by [`Attend::attend`].
+pub(crate) struct Hatch<T>(Weak<Shared<T>>);
+
+struct Shared<T>(Mutex<Lying<T>>);
+
+struct Lying<T> {
+    items: Vec<T>,
+    /// The owner's, if it has looked since it was last woken.
+    owner: Option<Waker>,
+}
+
+impl<T> Shared<T> {
+    /// Nothing that is done under the lock panics half-way.
+    fn lock(&self) -> MutexGuard<'_, Lying<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<T> Default for Tray<T> {
     fn default() -> Self {
+        let (items, owner) = (Vec::new(), None);
         Self {
-            items: Arc::default(),
+            shared: Arc::new(Shared(Mutex::new(Lying { items, owner }))),
             spare: Vec::new(),
         }
     }
 }
 
+impl<T> fmt::Debug for Tray<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tray").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Hatch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hatch").finish_non_exhaustive()
+    }
+}
+
+impl<T> Clone for Hatch<T> {
+    fn clone(&self) -> Self {
+        Self(Weak::clone(&self.0))
+    }
+}
+
 impl<T> Tray<T> {
-    /// The way in. `bell` is the owner's.
-    pub(crate) fn hatch(&self, bell: Recipient<Knock>) -> Hatch<T> {
-        let items = Arc::downgrade(&self.items);
-        Hatch { items, bell }
+    /// The way in.
+    pub(crate) fn hatch(&self) -> Hatch<T> {
+        Hatch(Arc::downgrade(&self.shared))
     }
 
-    /// All that has been put in, in order.
-    pub(crate) fn take(&mut self) -> Vec<T> {
-        let spare = mem::take(&mut self.spare);
-        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
-        mem::replace(&mut *items, spare)
+    /// All that has been put in, in order. `owner` is woken when there is more, if it is given.
+    pub(crate) fn take(&mut self, owner: Option<&Waker>) -> Vec<T> {
+        let mut lying = self.shared.lock();
+        if let Some(owner) = owner
+            && !lying.owner.as_ref().is_some_and(|o| o.will_wake(owner))
+        {
+            lying.owner = Some(owner.clone());
+        }
+        if lying.items.is_empty() {
+            return Vec::new();
+        }
+        mem::replace(&mut lying.items, mem::take(&mut self.spare))
     }
 
     /// Takes back what a batch lay in.
     pub(crate) fn keep(&mut self, mut batch: Vec<T>) {
         batch.clear();
-        if batch.capacity() <= SPARE {
+        if batch.capacity() > self.spare.capacity() && batch.capacity() <= SPARE {
             self.spare = batch;
         }
     }
@@ -69,12 +102,76 @@ impl<T> Tray<T> {
     /// Lets go of memory that many have needed: for a few at a time it is kept, or each would have to
     /// get it again.
     pub(crate) fn shrink(&mut self) {
-        if self.spare.capacity() <= FEW {
-            return;
+        if self.spare.capacity() > FEW {
+            self.spare = Vec::new();
         }
-        self.spare = Vec::new();
-        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
-        items.shrink_to_fit();
+        let mut lying = self.shared.lock();
+        if lying.items.capacity() > FEW {
+            lying.items.shrink_to_fit();
+        }
+    }
+}
+
+impl<T> Hatch<T> {
+    /// Puts something in; it is dropped if the actor is gone.
+    pub(crate) fn put(&self, item: T) {
+        let Some(shared) = self.0.upgrade() else {
+            return;
+        };
+        let owner = {
+            let mut lying = shared.lock();
+            lying.items.push(item);
+            lying.owner.take()
+        };
+        // If there is none, the owner has been woken and has not looked yet.
+        if let Some(owner) = owner {
+            owner.wake();
+        }
+    }
+}
+
+/// An actor with trays.
+pub(crate) trait Attend: Actor<Context = Context<Self>> {
+    /// Sees to all that lies on its trays, and is woken when there is more, if it is told how.
+    fn attend(&mut self, waker: Option<&Waker>, ctx: &mut Context<Self>);
+}
+
+/// Has an actor see to its trays, before all else that it has spawned.
+pub(crate) struct Attending {
+    outlives_addresses: bool,
+}
+
+impl Attending {
+    /// For as long as somebody has an address of the actor; it ends with the last.
+    pub(crate) fn while_addressed<A: Attend>(ctx: &mut Context<A>) {
+        ctx.spawn(Self {
+            outlives_addresses: false,
+        });
+    }
+
+    /// Until the actor stops, by its own doing.
+    pub(crate) fn always<A: Attend>(ctx: &mut Context<A>) {
+        ctx.spawn(Self {
+            outlives_addresses: true,
+        });
+    }
+}
+
+impl<A: Attend> ActorFuture<A> for Attending {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut Context<A>,
+        cx: &mut Turn<'_>,
+    ) -> Poll<()> {
+        let is_over = !self.outlives_addresses && !ctx.connected();
+        actor.attend(Some(cx.waker()), ctx);
+        match is_over {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 }
 
@@ -85,49 +182,29 @@ pub(crate) struct Post<A: Actor, T> {
     pub(crate) hatch: Hatch<T>,
 }
 
-impl<A, T> Post<A, T>
-where
-    A: Actor<Context = Context<A>> + Handler<Knock>,
-{
+impl<A: Attend, T> Post<A, T> {
     /// Starts the actor that is made with a tray.
     pub(crate) fn start(make: impl FnOnce(Tray<T>) -> A) -> Self {
         let tray = Tray::default();
-        let items = Arc::downgrade(&tray.items);
+        let hatch = tray.hatch();
         let address = make(tray).start();
-        let bell = address.clone().recipient();
-        let hatch = Hatch { items, bell };
         Self { address, hatch }
-    }
-}
-
-impl<T> Hatch<T> {
-    /// Puts something in; it is dropped if the actor is gone.
-    pub(crate) fn put(&self, item: T) {
-        let Some(items) = self.items.upgrade() else {
-            return;
-        };
-        let is_first = {
-            let mut items = items.lock().unwrap_or_else(PoisonError::into_inner);
-            items.push(item);
-            items.len() == 1
-        };
-        // Whoever takes the first takes those after it.
-        if is_first {
-            self.bell.do_send(Knock);
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
     use std::thread;
+
+    use actix::{ActorContext, Handler, Message};
 
     use super::*;
 
     /// Tells of each batch that it finds.
     struct Reader {
         tray: Tray<Item>,
-        batches: std::sync::mpsc::Sender<Vec<u32>>,
+        batches: Sender<Vec<u32>>,
     }
 
     /// Its token tells whether it is still there.
@@ -143,51 +220,82 @@ mod tests {
         }
     }
 
+    /// Attend to what lies there, and stop if told to.
     #[derive(Message)]
     #[rtype(result = "()")]
-    struct Stop;
+    struct Look {
+        and_stop: bool,
+    }
 
     impl Actor for Reader {
         type Context = Context<Self>;
+
+        fn started(&mut self, ctx: &mut Self::Context) {
+            Attending::while_addressed(ctx);
+        }
     }
 
-    impl Handler<Knock> for Reader {
-        type Result = ();
-
-        fn handle(&mut self, _: Knock, _: &mut Self::Context) {
-            let mut batch = self.tray.take();
-            let numbers = batch.drain(..).map(|item| item.number).collect();
-            let _ = self.batches.send(numbers);
+    impl Attend for Reader {
+        fn attend(&mut self, waker: Option<&Waker>, _: &mut Context<Self>) {
+            let mut batch = self.tray.take(waker);
+            if !batch.is_empty() {
+                let numbers = batch.drain(..).map(|item| item.number).collect();
+                let _ = self.batches.send(numbers);
+            }
             self.tray.keep(batch);
         }
     }
 
-    impl Handler<Stop> for Reader {
+    impl Handler<Look> for Reader {
         type Result = ();
 
-        fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
-            actix::ActorContext::stop(ctx);
+        fn handle(&mut self, Look { and_stop }: Look, ctx: &mut Self::Context) {
+            match and_stop {
+                true => ctx.stop(),
+                false => self.attend(None, ctx),
+            }
         }
     }
 
-    type Started = (Post<Reader, Item>, std::sync::mpsc::Receiver<Vec<u32>>);
+    type Started = (Post<Reader, Item>, Receiver<Vec<u32>>);
 
     fn start() -> Started {
-        let (batches, seen) = std::sync::mpsc::channel();
+        let (batches, seen) = channel();
         (Post::start(|tray| Reader { tray, batches }), seen)
     }
 
+    async fn next(seen: &Receiver<Vec<u32>>) -> Vec<u32> {
+        loop {
+            if let Ok(batch) = seen.try_recv() {
+                return batch;
+            }
+            actix_rt::task::yield_now().await;
+        }
+    }
+
     #[test]
-    fn all_that_lies_there_at_a_look_costs_one_message() {
+    fn all_that_lies_there_at_a_look_is_one_batch() {
         actix_rt::System::new().block_on(async {
             let (post, seen) = start();
             for round in 0..3 {
                 let numbers = round * 100..round * 100 + 100;
                 numbers.clone().for_each(|n| post.hatch.put(Item::new(n)));
-                // Behind the knock.
-                post.address.send(Knock).await.expect("it is there");
-                assert_eq!(seen.try_recv(), Ok(numbers.collect()));
-                assert_eq!(seen.try_recv(), Ok(Vec::new()), "there was one knock");
+                assert!(next(&seen).await.into_iter().eq(numbers));
+                assert!(seen.try_recv().is_err());
+            }
+        });
+    }
+
+    #[test]
+    fn a_handler_may_look_first_and_what_comes_then_is_seen_as_well() {
+        actix_rt::System::new().block_on(async {
+            let (post, seen) = start();
+            for round in 0..3 {
+                post.hatch.put(Item::new(round));
+                post.address.do_send(Look { and_stop: false });
+                assert_eq!(next(&seen).await, [round]);
+                post.hatch.put(Item::new(100 + round));
+                assert_eq!(next(&seen).await, [100 + round]);
             }
         });
     }
@@ -196,15 +304,29 @@ mod tests {
     fn nothing_is_lost_or_out_of_order_across_threads() {
         actix_rt::System::new().block_on(async {
             let (post, seen) = start();
-            let (address, hatch) = (post.address, post.hatch);
+            let Post { address, hatch } = post;
             let writer = thread::spawn(move || (0..10_000).for_each(|n| hatch.put(Item::new(n))));
             let mut all = Vec::new();
             while all.len() < 10_000 {
-                address.send(Knock).await.expect("it is there");
-                all.extend(seen.try_iter().flatten());
+                all.extend(next(&seen).await);
             }
             writer.join().expect("no panic");
             assert!(all.into_iter().eq(0..10_000));
+            drop(address);
+        });
+    }
+
+    #[test]
+    fn what_was_put_in_before_the_last_address_went_is_seen() {
+        actix_rt::System::new().block_on(async {
+            let (post, seen) = start();
+            post.hatch.put(Item::new(7));
+            drop(post);
+            assert_eq!(next(&seen).await, [7]);
+            // The actor has ended, and its end of the channel with it.
+            while seen.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                actix_rt::task::yield_now().await;
+            }
         });
     }
 
@@ -217,8 +339,8 @@ mod tests {
                 number: 0,
                 _token: Some(Arc::clone(token)),
             };
-            // The stop is before the knock in the mailbox.
-            post.address.do_send(Stop);
+            // Handled before it looks.
+            post.address.do_send(Look { and_stop: true });
             post.hatch.put(held(&token));
             assert_eq!(Arc::strong_count(&token), 2);
             while post.address.connected() || Arc::strong_count(&token) > 1 {

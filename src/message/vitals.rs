@@ -28,8 +28,10 @@ pub(crate) struct Vitals {
     /// Exchanges that are over, of which the Pool has not heard yet; kept where each has the
     /// connection to itself, so that nobody dials for what is on its way.
     pub(crate) freed: Cell<u64>,
-    /// Streams that are over, and that a `Freed` on its way to the Pool will count.
+    /// Streams that are over and that the Pool has not counted yet.
     pub(crate) over: Cell<u64>,
+    /// Messages to the Pool that it has not handled yet: what is over now is over after them.
+    pub(crate) told: Cell<u64>,
     /// Bytes on the wire, TLS included.
     pub(crate) sent: Cell<u64>,
     pub(crate) received: Cell<u64>,

@@ -60,6 +60,7 @@ impl Handler<Ring> for Pool {
     type Result = ();
 
     fn handle(&mut self, _: Ring, ctx: &mut Self::Context) {
+        self.hear(None, ctx);
         self.agenda.alarm = None;
         self.work_off(ctx);
     }

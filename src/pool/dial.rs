@@ -118,6 +118,7 @@ impl Pool {
             tally: Arc::clone(&self.with.tally),
             bytes: Arc::clone(&self.with.bytes),
             owner: ctx.address().downgrade().recipient(),
+            freed: self.freed.hatch(),
             keeper: may_push.then(|| ctx.address().downgrade().recipient()),
             vitals: Rc::clone(&vitals),
         };

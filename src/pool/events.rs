@@ -15,10 +15,22 @@ impl Handler<ConnectionEvent> for Pool {
     type Result = ();
 
     fn handle(&mut self, event: ConnectionEvent, ctx: &mut Self::Context) {
-        let id = &event.id;
-        match event.news {
+        self.hear(None, ctx);
+        let ConnectionEvent { id, over, news } = event;
+        self.on_over(id.serial, over, ctx);
+        self.on_news(&id, news, ctx);
+        if let Some(held) = self.connections.get(&id.serial) {
+            let told = &held.vitals.told;
+            told.set(told.get().saturating_sub(1));
+        }
+        self.on_freed(id.serial, ctx);
+    }
+}
+
+impl Pool {
+    fn on_news(&mut self, id: &ConnectionId, news: News, ctx: &mut Context<Self>) {
+        match news {
             News::Room(room) => self.on_room(id, room, ctx),
-            News::Freed => self.on_freed(id, ctx),
             News::Suspect => self.on_suspicion(id, true, ctx),
             News::Recovered => self.on_suspicion(id, false, ctx),
             News::Calm => self.on_calm(id),
@@ -34,9 +46,7 @@ impl Handler<ConnectionEvent> for Pool {
             } => self.on_closed(id, (reason, error, goaway), ctx),
         }
     }
-}
 
-impl Pool {
     fn on_room(&mut self, id: &ConnectionId, room: usize, ctx: &mut Context<Self>) {
         let Some(seat) = self.seat(id) else { return };
         seat.slots.allow(room);
@@ -47,11 +57,22 @@ impl Pool {
         self.serve(&id.origin, ctx);
     }
 
-    fn on_freed(&mut self, id: &ConnectionId, ctx: &mut Context<Self>) {
-        let Some(held) = self.connections.get_mut(&id.serial) else {
+    /// Streams of a connection may be over. If it has told something before, that comes first.
+    pub(super) fn on_freed(&mut self, serial: u64, ctx: &mut Context<Self>) {
+        let Some(held) = self.connections.get(&serial) else {
             return;
         };
-        let over = held.vitals.over.take();
+        if held.vitals.told.get() == 0 {
+            let over = held.vitals.over.take();
+            self.on_over(serial, over, ctx);
+        }
+    }
+
+    fn on_over(&mut self, serial: u64, over: u64, ctx: &mut Context<Self>) {
+        let Some(held) = self.connections.get_mut(&serial).filter(|_| over > 0) else {
+            return;
+        };
+        let origin = held.origin.clone();
         let freed = &held.vitals.freed;
         freed.set(freed.get().saturating_sub(over));
         let over = usize::try_from(over).unwrap_or(usize::MAX);
@@ -59,17 +80,17 @@ impl Pool {
         let is_first = held.vitals.answered.get() && !held.is_proven;
         held.is_proven |= is_first;
         if is_first {
-            self.on_proven(&id.origin);
+            self.on_proven(&origin);
         }
-        let Some(site) = self.sites.get_mut(&id.origin) else {
+        let Some(site) = self.sites.get_mut(&origin) else {
             return;
         };
         site.on_wire = site.on_wire.saturating_sub(over);
-        let place = site.place(id.serial);
+        let place = site.place(serial);
         if let Some(seat) = place.and_then(|place| site.seats.get_mut(place)) {
             seat.slots.free(over);
             if seat.is_paced {
-                let record = self.memory.entry(&id.origin);
+                let record = self.memory.entry(&origin);
                 let ceiling = record.ceiling(&self.with.config, now());
                 seat.slots.limit(ceiling);
                 seat.is_paced = ceiling < self.with.config.max_streams_per_connection;
@@ -81,9 +102,9 @@ impl Pool {
         match place {
             Some(place) if site.is_calm() => {
                 site.saturated_since = None;
-                self.offer_one(&id.origin, place, ctx);
+                self.offer_one(&origin, place, ctx);
             }
-            _ => self.serve(&id.origin, ctx),
+            _ => self.serve(&origin, ctx),
         }
     }
 

@@ -18,7 +18,8 @@ use crate::pool::site::Site;
 impl Handler<TellIdle> for Pool {
     type Result = ();
 
-    fn handle(&mut self, _: TellIdle, _: &mut Self::Context) {
+    fn handle(&mut self, _: TellIdle, ctx: &mut Self::Context) {
+        self.hear(None, ctx);
         self.tell_idle();
     }
 }

@@ -3,6 +3,7 @@
 use actix::{Context, Handler};
 
 use crate::clock::now;
+use crate::message::tray::Attend;
 use crate::message::{Inspect, Tidy};
 use crate::origin::Origin;
 use crate::pool::Pool;
@@ -100,7 +101,9 @@ impl Pool {
 impl Handler<Inspect> for Pool {
     type Result = ();
 
-    fn handle(&mut self, Inspect { reply }: Inspect, _: &mut Context<Self>) {
+    fn handle(&mut self, Inspect { reply }: Inspect, ctx: &mut Context<Self>) {
+        // What was sent before is in the picture.
+        self.attend(None, ctx);
         // Who asked may have left.
         let _ = reply.send(self.snapshot());
     }
@@ -110,6 +113,7 @@ impl Handler<Tidy> for Pool {
     type Result = ();
 
     fn handle(&mut self, tidy: Tidy, ctx: &mut Context<Self>) {
+        self.attend(None, ctx);
         let is_meant = |origin: &Origin| match &tidy {
             Tidy::Origin(meant) => origin.is_same_place(meant),
             Tidy::Idle | Tidy::All => true,

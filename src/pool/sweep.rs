@@ -27,6 +27,7 @@ impl Pool {
         if let Some((_, handle)) = self.sweep.take() {
             ctx.cancel_future(handle);
         }
+        self.hear(None, ctx);
         let now = now();
         self.swept = Some(now);
         let mut next = None;
