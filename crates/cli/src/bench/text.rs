@@ -19,10 +19,10 @@ impl Display for Text<'_> {
         writeln!(f, "{}\n", load(report))?;
         writeln!(
             f,
-            "requests     {} in {:.2} s: {:.0}/s, {}/s",
+            "requests     {} in {:.2} s: {}/s, {}/s",
             HumanCount(report.requests),
             report.seconds,
-            report.requests_per_second,
+            HumanCount(report.requests_per_second.round() as u64),
             HumanBytes(report.body_bytes_per_second as u64),
         )?;
         writeln!(f, "outcome      {}", outcome(report))?;
